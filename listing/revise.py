@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from listing.decide.again import decide_again
 from listing.decide.claims import NAME, Claim, name_of, to_check
+from listing.decide.decision import decide_again
 from listing.decide.settle import item_of, settle
 from listing.intake.quality import assess
 from listing.observe.seller import TEXTS, Edit, SellerWord, word_of
-from listing.observe.typed import SellerStatement, read_statement, read_texts
+from listing.observe.typed import SellerStatement, StatementReader, read_texts
 from listing.rules import Rules
 from listing.say.again import add, say_again, typed_along, with_words
 from listing.say.ask import open_offers, statable
@@ -178,7 +178,8 @@ def regenerated(new: Draft, old: Draft | None, word: SellerWord, rules: Rules) -
 
 def statement_of(draft: Draft, typed: str, taxonomy: Taxonomy) -> SellerStatement:
     """What the seller says of the item beside its texts."""
-    return read_statement(typed, draft, statable(draft, item_of(draft.category.value, taxonomy)), taxonomy)
+    offers = statable(draft, item_of(draft.category.value, taxonomy))
+    return StatementReader(draft, offers, taxonomy).read(typed)
 
 
 def with_statement(draft: Draft, statement: SellerStatement, taxonomy: Taxonomy) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from app.drafting.draft_run import DraftRun
 from app.seller import words
-from app.seller.fields import Press, Pressed, number
-from app.seller.listed_actions import FACT, FAILED, ListedActions
+from app.seller.fields import FACT, FAILED, Press, Pressed, number
+from app.seller.listed_actions import ListedActions
 from app.seller.pictures import Shot, read_photos
 from app.seller.session import Notice, Undo
 from app.views import INTERRUPTED, TEXT_FIELDS, WRITING, AppError, Busy, DraftState, DraftView

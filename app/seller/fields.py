@@ -1,16 +1,26 @@
-"""Fields that are typed in: each is saved alone, and only over the version that its tab was showing."""
+"""The base of all presses: errors become notices; fields are saved alone, over the version that their tab showed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from app.seller import words
 from app.seller.session import Notice, SavedField, SellerSession
 from app.services import Services
 from app.views import TEXT_FIELDS, AppError, DraftView
+from listing.errors import IplError
 
+log = logging.getLogger(__name__)
 Press = Mapping[str, Any]
+FAILED = "That did not work"
+FACT = "fact-"
+# What an error is about, where its code says so.
+PLACES = {"no_title": "title", "no_category": "category", "no_cover": "cover"}
+BROKEN = "Something went wrong on our side; try it again."
 TYPED = (*TEXT_FIELDS, "price")
 
 
@@ -30,7 +40,7 @@ def number(data: Press, key: str) -> int:
 
 
 class FieldActions:
-    """Saves what one seller types on one page."""
+    """Saves what one seller types on one page; what cannot be done becomes a notice of one sentence."""
 
     def __init__(self, services: Services, seller: str, session: SellerSession) -> None:
         self.services, self.seller, self.session = services, seller, session
@@ -84,3 +94,35 @@ class FieldActions:
         """Show the draft as it stands now; one that is being written comes by itself."""
         if self.session.view is not None and not self.session.busy:
             self.session.view = self.services.drafts.get(self.seller, self.session.view.draft_id)
+
+    @contextmanager
+    def _noticed(self, what: str, at: str = "") -> Iterator[None]:
+        """Turns an error into a notice of one sentence; ``at``: the field that was pressed."""
+        try:
+            yield
+        except IplError as error:
+            if error.code == "changed":
+                self.refresh()
+            if not (error.code == "published" and self.session.published is not None):
+                place = PLACES.get(error.code, at)
+                self.session.notify("bad", FAILED, str(error), place)
+        except Exception:
+            log.exception("%s failed", what)
+            self.session.notify("bad", FAILED, BROKEN)
+
+    @contextmanager
+    def _chosen(self, what: str, files: Iterable[str | Path] | None, at: str = "") -> Iterator[list[Path]]:
+        """The files that were chosen, which are deleted at the end; errors become notices as in ``_noticed``."""
+        self.session.notices.clear()
+        paths = [Path(file) for file in files or ()]
+        try:
+            with self._noticed(what, at=at):
+                yield paths
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def _not_busy(self) -> None:
+        if self.session.busy:
+            message = "Your listing is being written right now; wait until it is done, or stop it."
+            raise AppError("running", message, 409)

@@ -1,59 +1,22 @@
-"""Presses under My listings, and the base of all presses: a listing is changed, sold, handed over, deleted."""
+"""Presses under My listings: a listing is changed, sold, handed over, deleted."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from app.drafting.draft_photos import moved_photo
 from app.market.sellers_words import taken_out
 from app.seller import words
-from app.seller.fields import TYPED, FieldActions, Press, number
+from app.seller.fields import FACT, TYPED, FieldActions, Press, number
 from app.seller.pictures import Shot, read_photos
 from app.seller.session import Notice
 from app.store import listing_repo
 from app.views import AppError, Changed, field_version
-from listing.errors import IplError
-
-log = logging.getLogger(__name__)
-FAILED = "That did not work"
-FACT = "fact-"
-# What an error is about, where its code says so.
-PLACES = {"no_title": "title", "no_category": "category", "no_cover": "cover"}
-BROKEN = "Something went wrong on our side; try it again."
 
 
 class ListedActions(FieldActions):
     """Does what one seller presses on published listings; what cannot be done becomes a notice of one sentence."""
-
-    @contextmanager
-    def _noticed(self, what: str, at: str = "") -> Iterator[None]:
-        """Turns an error into a notice of one sentence; ``at``: the field that was pressed."""
-        try:
-            yield
-        except IplError as error:
-            if error.code == "changed":
-                self.refresh()
-            if not (error.code == "published" and self.session.published is not None):
-                place = PLACES.get(error.code, at)
-                self.session.notify("bad", FAILED, str(error), place)
-        except Exception:
-            log.exception("%s failed", what)
-            self.session.notify("bad", FAILED, BROKEN)
-
-    @contextmanager
-    def _chosen(self, what: str, files: Iterable[str | Path] | None, at: str = "") -> Iterator[list[Path]]:
-        """The files that were chosen, which are deleted at the end; errors become notices as in ``_noticed``."""
-        self.session.notices.clear()
-        paths = [Path(file) for file in files or ()]
-        try:
-            with self._noticed(what, at=at):
-                yield paths
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)
 
     def _name_removed(self, typed: Iterable[str | None]) -> None:
         """Name the contact data that were taken out of what the seller typed."""
@@ -157,11 +120,6 @@ class ListedActions(FieldActions):
             self.session.start_over()
             self.session.page = "mine"
         self.session.notify("good", "Thrown away", "The draft and its photos are gone.")
-
-    def _not_busy(self) -> None:
-        if self.session.busy:
-            message = "Your listing is being written right now; wait until it is done, or stop it."
-            raise AppError("running", message, 409)
 
     def do_find(self, data: Press) -> None:
         self.session.find_text, self.session.find_photo = str(data.get("value") or ""), None

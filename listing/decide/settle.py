@@ -86,11 +86,6 @@ class Item:
         return self.taxonomy.values_in(name, text)
 
     @cached_property
-    def lexicon(self) -> Lexicon:
-        """The words of texts and what they mean."""
-        return load_lexicon(self.taxonomy)
-
-    @cached_property
     def schema(self) -> tuple[Attribute, ...]:
         """The attributes of its kind, with the values that occur there."""
         return self.taxonomy.schema_of(self.node)
@@ -310,17 +305,14 @@ def _beside(fact: AttributeValue, told: Mapping[str, bool], present: Set[str]) -
         values = _values_by(phrase, name)
         if not there and value in values and not any(value in _values_by(other, name) for other in present):
             return AttributeValue(name=name, evidence=seller)
-        if there and values and value not in values and contradicts(name, Claim(name, value or ""), _sellers(phrase)):
+        told_of = Claim("detail", phrase, "seller")
+        if there and values and value not in values and contradicts(name, Claim(name, value or ""), told_of):
             one = values[0] if len(values) == 1 else None
             return AttributeValue(
                 name=name, value=one, status="supported" if one else "unknown", confidence=1.0 if one else None,
                 evidence=[Evidence(source="seller", text=one)],
             )  # fmt: skip
     return fact
-
-
-def _sellers(phrase: str) -> Claim:
-    return Claim("detail", phrase, "seller")
 
 
 def _values_by(phrase: str, name: str) -> tuple[str, ...]:

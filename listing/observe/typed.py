@@ -154,23 +154,18 @@ class SellerStatement:
     words: list[str] = field(default_factory=list)
 
 
-def read_statement(typed: str, draft: Draft, offers: Sequence[Offer], taxonomy: Taxonomy) -> SellerStatement:
-    """Each part between commas is a detail or a fact as a whole, states some ("size M", "a small stain"), or words.
+class StatementReader:
+    """Reads what the seller says of one draft's item, beside its texts.
 
     offers: details and facts that a text can say of the item, by the words on their buttons.
     """
-    return _Reader(draft, offers, taxonomy).read(typed)
-
-
-class _Reader:
-    """Reads what the seller says of one draft's item, beside its texts."""
 
     def __init__(self, draft: Draft, offers: Sequence[Offer], taxonomy: Taxonomy) -> None:
         self.draft, self.offers, self.lexicon = draft, offers, load_lexicon(taxonomy)
         self.taxonomy, self.schema = taxonomy, _schema(draft, taxonomy)
 
     def read(self, typed: str) -> SellerStatement:
-        """See ``read_statement``."""
+        """Each part between commas is a detail or a fact as a whole, states some ("size M"), or words."""
         statement = SellerStatement()
         for part in filter(None, (p.strip(" .\t") for p in _LISTED.split(typed))):
             listed = [self._match(each) for each in (part, *_JOINTS.split(part))]
