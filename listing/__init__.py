@@ -14,8 +14,9 @@ The rooms, from the lowest to the highest; none knows one that stands below it i
     observe       one file a source: towers, model, pixels, print, past listings and the seller say, and judge nothing
     decide        from observations to category, facts and details: pure functions with the calibration's weights
     say           title and description rendered or written and checked, the spans of their claims, and what to ask
-    batch         many items of a folder or a file: one process, workers, Ray
     pipeline      the story (``pipeline.py``), with the short way for scripts, and its parts (``pipeline_parts.py``)
+    batch         many items of a folder or a file: one process, workers, Ray
+    measure       how far a model is heard, measured on annotated photos
 
 The names below are the public surface; each is imported when it is first used.
 """

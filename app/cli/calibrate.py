@@ -44,7 +44,7 @@ def check(args: argparse.Namespace) -> None:
     elif args.data:
         raise CommandError("--data measures the embedded model; another one is measured on --photos.", 2)
     elif args.photos:
-        from listing.measured_photos import read_table
+        from listing.measure.photos import read_table
         from listing.taxonomy import load_taxonomy
 
         read_table(args.photos, load_taxonomy())
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _another(args: argparse.Namespace) -> Path:
-    from listing.measured_photos import SHIPPED, calibrate
+    from listing.measure.photos import SHIPPED, calibrate
     from listing.pipeline import build_pipeline
 
     home = ipl_home()

@@ -23,8 +23,8 @@ from app.store.tables import DraftRow, EditRow
 from listing.backends.base import BackendError
 from listing.backends.stopping import STOPPED, Stopped
 from listing.calibration import Calibration
-from listing.measured_photos import calibrate
-from listing.measuring import Case, agreed, cases_of, measured
+from listing.measure.photos import calibrate
+from listing.measure.weights import Case, agreed, cases_of, measured
 from listing.observe.seller import is_seller
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import calibration_file, calibration_of, is_embedded

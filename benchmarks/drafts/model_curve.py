@@ -34,13 +34,13 @@ from listing.decide.decision import Decision
 from listing.decide.marks import limit_marks
 from listing.home import ipl_home
 from listing.intake.photos import intake
-from listing.measured_photos import SHIPPED, AnnotatedPhoto, calibrate, read_table
-from listing.measuring import Case, cases_of, measured
+from listing.measure.photos import SHIPPED, AnnotatedPhoto, calibrate, read_table
+from listing.measure.row_cache import RowCache
+from listing.measure.weights import Case, cases_of, measured
 from listing.observe.language_model import LanguageModel
 from listing.pipeline import Pipeline, build_pipeline
 from listing.pipeline_parts import PipelineParts, rules_of_now
 from listing.request import DraftRequest
-from listing.row_cache import RowCache
 from listing.rules import Rules
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy

@@ -13,12 +13,12 @@ from typing import Any
 from listing.backends.local import is_embedded
 from listing.decide.decision import Decision
 from listing.intake.photos import intake
+from listing.measure.row_cache import RowCache
 from listing.observe.language_model import LanguageModel
 from listing.observe.past_listings import PastListings
 from listing.observe.source import Context
 from listing.pipeline_parts import PipelineParts, build_parts, file_stem, identity
 from listing.request import DraftRequest
-from listing.row_cache import RowCache
 from listing.schema import Observation
 from listing.shops.shop import Words, use_shop
 

@@ -14,12 +14,12 @@ from listing.calibration import Calibration
 from listing.decide.decision import Decision
 from listing.decide.views import Distribution
 from listing.intake.photos import intake
+from listing.measure.row_cache import RowCache
 from listing.observe.heads import VERSION, PhotoFeatures
 from listing.observe.past_listings import Neighbours, PastListings, vote_observations
 from listing.observe.source import Context, Source, shares
 from listing.pipeline_parts import Installed, build_sources
 from listing.request import DraftRequest, Photo
-from listing.row_cache import RowCache
 from listing.rules import Rules
 from listing.schema import Observation
 from listing.shops.translation import in_shop_words

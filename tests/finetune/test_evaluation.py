@@ -17,7 +17,7 @@ from finetune.evaluate.evaluation import EvaluationPlan, observe, run_evaluation
 from finetune.evaluate.measures import Counts, count, f1, interval, judge, scores_of
 from finetune.evaluate.observing import ObservedPhoto, Observer
 from listing.calibration import Calibration
-from listing.row_cache import RowCache
+from listing.measure.row_cache import RowCache
 from listing.rules import Rules
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy

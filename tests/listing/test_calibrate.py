@@ -12,8 +12,8 @@ from PIL import Image
 
 from app.cli.main import main
 from listing.calibration import PRIOR_WEIGHT, Calibration, QuestionCalibration
-from listing.measured_photos import SHIPPED, read_table
-from listing.measuring import Case, as_usual, fitted
+from listing.measure.photos import SHIPPED, read_table
+from listing.measure.weights import Case, as_usual, fitted
 from listing.observe.printed.ocr import Reader
 from listing.pipeline_parts import calibration_file
 from listing.taxonomy import load_taxonomy

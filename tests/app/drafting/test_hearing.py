@@ -14,7 +14,7 @@ from app.drafting.hearing import TAPS
 from listing.backends.openai import OpenAIBackend
 from listing.backends.rationed import Rationed
 from listing.calibration import PRIOR_WEIGHT, Calibration, QuestionCalibration, beside
-from listing.measured_photos import calibrate
+from listing.measure.photos import calibrate
 from listing.observe.source import Source
 from listing.pipeline import Pipeline
 from listing.rules import Rules

@@ -19,16 +19,16 @@ from listing.batch.workers import at_once
 from listing.calibration import Calibration, beside
 from listing.errors import IplError
 from listing.intake.photos import intake
-from listing.measuring import CATEGORY, Case, as_usual, cases_of, measured
+from listing.measure.row_cache import RowCache
+from listing.measure.weights import CATEGORY, Case, as_usual, cases_of, measured
 from listing.pipeline import Pipeline
 from listing.pipeline_parts import EMBEDDED, calibration_file, file_stem
 from listing.request import DraftRequest
-from listing.row_cache import RowCache
 from listing.rules import Rules
 from listing.schema import Observation
 from listing.taxonomy import Taxonomy
 
-SHIPPED = Path(__file__).with_name("calibration_photos") / "photos.csv"
+SHIPPED = Path(__file__).parents[1] / "calibration_photos" / "photos.csv"
 # Where all other sources together are right: the category on photos of people whom nobody trained or weighed them on,
 # else on those of all validation senders. Those who photographed what ships are easier (category .91).
 USUALLY_RIGHT = {
