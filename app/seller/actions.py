@@ -10,17 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.drafting.draft_run import DraftRun
-from app.seller import words
-from app.seller.fields import FACT, FAILED, Press, Pressed, number
+from app.seller.fields import FACT, Press, Pressed, number
 from app.seller.listed_actions import ListedActions
 from app.seller.pictures import Shot, read_photos
-from app.seller.session import Notice, Undo
-from app.views import INTERRUPTED, TEXT_FIELDS, WRITING, AppError, Busy, DraftState, DraftView
+from app.views import INTERRUPTED, WRITING, AppError, Busy, DraftState, DraftView
 from listing.decide.claims import NAME, to_check
 from listing.intake.photos import intake
 from listing.request import TONES
-from listing.revise import statement_of, with_statement
-from listing.say.phrases import in_centimetres
 
 PAUSE_SECONDS = 1.0  # between two tries to begin while the line has no room
 # Presses that change the texts, so that what is being typed in them is saved first, or nothing is done.
@@ -97,12 +93,6 @@ class Actions(ListedActions):
 
     def do_again(self, data: Press) -> None:
         self.session.start_over()
-
-    def _draft(self) -> str:
-        if self.session.view is None or self.session.published is not None:
-            message = "There is no draft on this page any more; look under My listings, or start a new one."
-            raise AppError("not_found", message, 404)
-        return self.session.view.draft_id
 
     def _show(self, view: DraftView) -> None:
         self.session.show(view, self.services.media)
@@ -280,96 +270,7 @@ class Actions(ListedActions):
         named = any(s.attribute in ("category", NAME) for s in view.draft.spans)
         return named and before is not None and now is not None and before.attributes == now.attributes
 
-    # Facts and texts.
-
-    def _edit(self, name: str, value: str) -> None:
-        """Sets a field of the draft over the version that this tab was showing."""
-        draft, view = self._draft(), self.session.view
-        version = view.field_version(name) if view is not None else None
-        self.session.view = self.services.drafts.edit(self.seller, draft, name, value, version=version)
-
-    def do_fact(self, data: Press) -> None:
-        """A fact was set, or left out (no value)."""
-        self._edit(str(data["name"]), str(data.get("value") or ""))
-
-    def do_answer(self, data: Press) -> None:
-        if value := str(data.get("value") or "").strip():
-            name = str(data["name"])
-            self._edit(name, in_centimetres(value) if name == "dimensions" else value)
-
-    def do_fact_drop(self, data: Press, added: bool = False) -> None:
-        """A fact or detail is left out; until the next press that can be taken back."""
-        name, before = str(data["name"]), self.session.view
-        self._edit(name, str(data.get("value") or "") if added else "")
-        if before is not None and self.session.view is not None:
-            label = str(data.get("label") or words.claim_label(name))
-            self.session.undo = Undo((name,), label, before, self.session.view, added)
-
-    def do_add(self, data: Press) -> None:
-        """Puts what was offered or typed into the text; until the next press it can be taken back."""
-        typed = str(data.get("more") or "").strip()
-        if data.get("name"):
-            self.do_fact_drop(data, added=True)
-        elif typed and self.session.view is not None:
-            try:
-                self._state(self.session.view, typed)
-            except AppError as error:
-                self.session.notices.append(Notice("bad", FAILED, str(error), typed, at="adds"))
-                self.refresh()
-
-    def _state(self, before: DraftView, typed: str) -> None:
-        """Details and facts of the taxonomy in what was typed become facts; all of it is in the text."""
-        if before.draft is None:
-            return
-        drafts, draft = self.services.drafts, before.draft_id
-        taxonomy = drafts.rules.of(before.draft).taxonomy
-        statement = statement_of(before.draft, typed, taxonomy)
-        names, view = [*statement.facts], before
-        if names:
-            view = drafts.settle(self.seller, draft, statement.facts, version=before.version)
-        text = with_statement(view.draft, statement, taxonomy) if view.draft is not None else view.description
-        if text != view.description:
-            view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
-            names.append("description")
-        self.session.view = view
-        self.session.statements += 1
-        if names:
-            label = ", ".join([*statement.stated, *statement.words])
-            self.session.undo = Undo(names, label, before, view, added=True)
-
-    def do_undo(self, data: Press) -> None:
-        """Puts back what was left out last, takes out what was added last, in the texts that were typed as well."""
-        out, view, self.session.undo = self.session.undo, self.session.view, None
-        if out is None or view is None or self.session.published is not None:
-            return
-        changed = [f for f in TEXT_FIELDS if out.before.value(f) != out.after.value(f)]
-        typed_since = [f for f in changed if view.value(f) != out.after.value(f)]
-        for name in (n for n in out.names if n not in typed_since):
-            view = self._put_back(name, out.before, view)
-        for field in (f for f in changed if f in out.before.locked and f not in typed_since):
-            view = self._put_back(field, out.before, view)
-        self.session.view = view
-        for field in typed_since:
-            message = f"You typed in the {field} since then; take out there what you do not want."
-            self.session.notify("note", f"The {field} stays as it is", message, field)
-
-    def _put_back(self, field: str, before: DraftView, now: DraftView) -> DraftView:
-        """The draft whose field is again what it was before."""
-        draft, version, drafts = now.draft_id, now.field_version(field), self.services.drafts
-        if field in before.locked:
-            return drafts.edit(self.seller, draft, field, before.value(field), version=version)
-        return drafts.unlock(self.seller, draft, field, version=version)
-
-    def do_fact_unlock(self, data: Press) -> None:
-        draft, field, view = self._draft(), str(data["name"]), self.session.view
-        version = view.field_version(field) if view is not None else None
-        self.session.view = self.services.drafts.unlock(self.seller, draft, field, version=version)
-
-    def do_all_right(self, data: Press) -> None:
-        """Everything that is marked in the texts is as they say."""
-        draft, settle = self._draft(), self.services.drafts.settle
-        if self.session.view is not None:
-            self.session.view = settle(self.seller, draft, {}, confirm=True, version=self.session.view.version)
+    # The texts, and Publish.
 
     def do_text(self, data: Press) -> None:
         """A field was left. It may come a moment after the press that left it: then it is kept, and shown later."""
