@@ -239,7 +239,8 @@ def trimmed(text: str, field_: TextField, most_title: int = 12, most: int = 80) 
     """Without markdown and a label ("Title:"), no longer than a listing is, no sentence twice."""
     text = " ".join(_LABEL.sub("", text).replace("**", "").split())
     if field_ == "title":
-        return text.rstrip(".") if len(text.split()) <= most_title else " ".join(text.split()[:most_title])
+        title = text.rstrip(".") if len(text.split()) <= most_title else " ".join(text.split()[:most_title])
+        return title[:1].upper() + title[1:] if title.split(" ")[0].islower() else title  # "iPhone" stays
     kept = ""
     for sentence in map(str, sentences(text)):
         if len((kept + sentence).split()) > most:

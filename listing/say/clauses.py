@@ -35,8 +35,9 @@ class Joints(BaseModel):
     """The joints of one language, as regular expressions of whole words.
 
     lists: of equals. withs: what hangs on the part before it. leads: what opens a sentence about the thing without a
-    claim of its own. articles, verbs, small: words of no weight. has: (one thing, several) what a list may open with.
-    always, never: a claim that is true of every photo of a thing, and some that are of none.
+    claim of its own. articles, verbs, small: words of no weight. empty: nouns that say nothing without a word before
+    them. has: (one thing, several) what a list may open with. always, never: a claim that is true of every photo of a
+    thing, and some that are of none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -47,6 +48,7 @@ class Joints(BaseModel):
     articles: str
     verbs: str
     small: str
+    empty: str = ""
     has: tuple[str, str]
     always: str
     never: tuple[str, ...]
@@ -182,6 +184,11 @@ def content(text: str, language: str = ENGLISH) -> list[str]:
     return [w for w in _words(text) if w not in small and len(w) > 1]
 
 
+def says_nothing(text: str, language: str = ENGLISH) -> bool:
+    """True of a text without a word that says something by itself: "a pattern"."""
+    return {*content(text, language)} <= {*joints(language).empty.split()}
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
@@ -310,7 +317,10 @@ def cut(text: str, gone: Cut, language: str = ENGLISH, *, plural: bool = False) 
     out = ""
     for number, sentence in enumerate(sentences(text, language)):
         left = replace(sentence, parts=tuple(_without_words(part, gone.words) for part in sentence.parts))
-        words = without_parts(left, gone.parts.get(number, ()), plural=plural)
+        husks = {
+            n for n, part in enumerate(left.parts) if part != sentence.parts[n] and says_nothing(part.text, language)
+        }
+        words = without_parts(left, husks | gone.parts.get(number, set()), plural=plural)
         if not words and "\n" in sentence.stop and out[-1:] not in ("", "\n"):  # its paragraph ends here
             words, out = sentence.stop.lstrip(" .!?"), out.rstrip()
         out += words
@@ -334,7 +344,7 @@ def without_span(text: str, start: int, end: int, *, plural: bool = False) -> st
                 gone.words.append((a - len(maker[1]), b))
                 continue
             headless = has_no_noun_behind(part.text, b - part.start) and not bare_opening
-            if headless or stump or not content(left):
+            if headless or stump or says_nothing(left):
                 gone.parts.setdefault(number, set()).add(n)
             else:
                 gone.words.append((a, b))

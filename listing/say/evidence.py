@@ -10,7 +10,7 @@ from listing.decide.claims import NAME, Claim
 from listing.decide.settle import Item
 from listing.languages import ENGLISH
 from listing.lexicon import Lexicon, english, lower, plain
-from listing.say.clauses import Part, bare, claim_of, content, letters
+from listing.say.clauses import Part, bare, claim_of, content, letters, says_nothing
 from listing.say.marks import find_spans
 from listing.say.policy import forbidden, word_set
 from listing.schema import Span, TextField
@@ -148,7 +148,9 @@ class Known:
             worst = (p, noun.span(), self.item.noun)
         until = noun.start() if noun is not None else len(text)
         for match in lexicon.phrases.finditer(text):
-            inside = head and match.start() < until
+            rest = content(text[: match.start()] + text[match.end() :])
+            whole = bool(rest) and says_nothing(" ".join(rest))  # "It has a checked pattern"
+            inside = whole or (head and match.start() < until)
             p, instead = self._of_value(match[0], head=inside)
             if p < UNLIKELY and (worst is None or p < worst[0]):
                 worst = (p, match.span(), instead)

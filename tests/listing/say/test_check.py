@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from listing.say.check import LEFT_OUT, Checked, check
+from listing.say.check import LEFT_OUT, Checked, check, trimmed
 from listing.say.clauses import content
 from listing.say.policy import forbidden
 from tests.listing.scoring import claims as measure
@@ -64,6 +64,8 @@ def test_a_true_text_stands_word_for_word() -> None:
          ["lace trim"]),
         ("Black jacket with a white drawstring hood.", ["white"], "Black jacket with a drawstring hood.", ["white"]),
         ("Black jacket with an orange drawstring.", ["orange"], "Black jacket with a drawstring.", ["orange"]),
+        ("Black jacket. It has a checked pattern.", ["checked"], "Black jacket.", ["checked"]),
+        ("Black jacket with a striped pattern and a hood.", ["striped"], "Black jacket with a hood.", ["striped"]),
     ],
 )  # fmt: skip
 def test_what_is_denied_goes_alone(text: str, false: list[str], left: str, out: list[str]) -> None:
@@ -78,6 +80,11 @@ def test_what_is_surely_another_colour_gets_the_one_that_is_known() -> None:
     assert result.texts["description"] == "Navy jacket with a hood."
     assert checked("Sky blue jacket.", Judge(), colour="navy").texts["description"] == "Sky blue jacket.", "a shade"
     assert checked("Navy jacket with a red collar.", Judge(), colour="navy").flags == [], "a part has its own colour"
+    other = checked("Navy jacket. It has a checked pattern.", Judge(), colour="navy", pattern="striped")
+    assert other.texts["description"] == "Navy jacket. It has a striped pattern.", (
+        "a pattern without a part is the whole's"
+    )
+    assert checked("Navy jacket. Striped lining.", Judge(), colour="navy", pattern="checked").flags == []
 
 
 def test_print_is_read_and_never_asked() -> None:
@@ -145,3 +152,8 @@ def test_other_languages_lose_what_is_false_and_little_else() -> None:
     assert false >= 20
     assert left <= 0.15 * false, (left, false)
     assert lost <= 0.08 * true, (lost, true)
+
+
+def test_a_title_begins_with_a_capital_and_a_name_keeps_its_own() -> None:
+    assert trimmed("grey draped dress.", "title") == "Grey draped dress"
+    assert trimmed("iPhone case in black", "title") == "iPhone case in black"
