@@ -33,6 +33,7 @@ class Policy(BaseModel):
     unnamed: bool = False
     anything: bool = False
     stated: bool = False
+    says: dict[str, str] = {}
     against: Against | None = None
 
 

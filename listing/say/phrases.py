@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from listing.decide.claims import Claim
 from listing.decide.colour_words import said_as
-from listing.decide.policies import SELLER_ONLY
+from listing.decide.policies import SELLER_ONLY, policy
 from listing.decide.settle import Item
 from listing.details import DetailForms, detail_forms, form_for, is_dull, rate
 from listing.say.clauses import letters
@@ -20,11 +20,7 @@ _EYE_CATCHERS = ("print", "parts")  # groups of details that anybody sees first
 # Where a photo only shows what a material looks like, the text says no more than that.
 _LOOKS_LIKE = {"leather": "leather-look", "suede": "suede-look", "satin": "satin-look", "fur": "fluffy"}
 _WORN_AS_IT_IS = ("pull-on", "slip-on")
-_GRADES = {"new with tag": "It is new, with its tag.", "new without tag": "It is new, without a tag."}
 _TAGGED = {"Clothing", "Accessories"}  # nobody looks for a tag on a washbasin
-_GRADES["for parts"] = "It is for parts."
-_WORKS = {"works fully": "It works.", "works with faults": "It works, but with faults."}
-_WORKS["not tested"] = "It is not tested."
 _PLURALS = (("It is", "They are"), ("It works", "They work"), ("It does", "They do"), (" its ", " their "))
 # Attributes with a place of their own; others stand where their forms say.
 _PLACED = (
@@ -201,18 +197,10 @@ class Phrases:
         for name in SELLER_ONLY:
             if (claim := self.item.facts.get(name)) is None or claim.in_sellers_note:
                 continue
-            value = claim.value.rstrip(".")
-            untagged = value == "new without tag" and not _TAGGED & set(self.item.node.path)
-            grade = "It is new." if untagged else _GRADES.get(value, f"It is in {value} condition.")
-            sentence = {
-                "condition_grade": grade,
-                "works": _WORKS.get(value, "It does not work."),
-                "complete": "It is complete." if value == "complete" else f"Completeness: {value}.",
-                "dimensions": f"Measurements: {in_centimetres(value)}.",
-                "volume": f"Contents: {value}.",
-                "language": f"Language: {value}.",
-                "defects": f"Please note: {value}.",
-            }[name]
+            value, says = claim.value.rstrip("."), policy(name).says
+            sentence = says.get(value, says["any"]).format(in_centimetres(value) if name == "dimensions" else value)
+            if (name, value) == ("condition_grade", "new without tag") and not _TAGGED & set(self.item.node.path):
+                sentence = "It is new."
             for one, several in _PLURALS if self.item.plural and name != "defects" else ():
                 sentence = sentence.replace(one, several)
             out.append(f"{self.mark(claim, sentence[:-1])}.")
