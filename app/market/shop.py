@@ -154,8 +154,6 @@ class Shop:
                 full_text.similar_texts(session, word, filters, FROM_TEXT)
                 for word in list(dict.fromkeys(query.words))[:SIMILAR_WORDS]
             ]
-        if not any(lists) and not (query.kinds or query.limits):
-            lists.append(self._listings.nearest(spelt))
         named = bool(query.kinds)
         fits = _fits(session, query, filters, lists)
         order, whole = ranked(fits, lists, named=named)
@@ -165,6 +163,9 @@ class Shop:
         literally = self._literally(session, query, filters)
         whole = whole or bool(literally)
         far = not (whole or any(fits[i].parts > 0 or (named and fits[i].closeness > 0) for i in order))
+        if far:
+            lists.append(self._listings.nearest(spelt))
+            order, _ = ranked(_fits(session, query, filters, lists), lists, named=named)
         return list(dict.fromkeys([*literally, *order])), whole, far
 
     @staticmethod

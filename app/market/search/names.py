@@ -139,10 +139,10 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def _name_until(words: list[str], stop: int) -> str:
     """The longest name that ends before the place ``stop``; "" for none."""
-    nouns = load_lexicon(load_taxonomy()).item_names
+    known = load_lexicon(load_taxonomy()).item_names, synonyms(), _wider()
     for start in range(max(0, stop - _LONGEST_NAME), stop):
         name = " ".join(words[start:stop])
-        if any(one in nouns for one in numbers(name)):
+        if any(one in names for one in numbers(name) for names in known):
             return name
     return ""
 

@@ -204,6 +204,14 @@ def _barred(tokens: list[str]) -> tuple[list[str], dict[str, dict[str, frozenset
 def _named(tokens: list[str], *, head_first: bool = False) -> tuple[str, list[str]]:
     """The item's name and the other words; the last name before a "with" or "for" counts, or the first one."""
     no_names = small_words() | frozenset(word_lists()["no_names"].split())
+    for others in (frozenset(word_lists()["last_names"].split()), frozenset[str]()):  # "denim skirt short" is a skirt
+        if found := _name_but(tokens, no_names | others, head_first=head_first):
+            return found
+    return "", tokens
+
+
+def _name_but(tokens: list[str], no_names: Collection[str], *, head_first: bool) -> tuple[str, list[str]] | None:
+    """The same with names that are none; None where there is no name."""
     end = next((i for i, token in enumerate(tokens) if token in ("with", "for", "like")), len(tokens)) or len(tokens)
     for place in range(end):
         for length in range(_LONGEST, 0, -1):
@@ -215,7 +223,7 @@ def _named(tokens: list[str], *, head_first: bool = False) -> tuple[str, list[st
             name = synonyms().get(phrase, phrase)
             if phrase not in no_names and kinds(name):
                 return name, [*tokens[:start], *tokens[stop:]]
-    return "", tokens
+    return None
 
 
 def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:

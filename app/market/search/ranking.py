@@ -120,8 +120,9 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
     """Ids in one list, and whether the first fits all of the search, its name included; else they fit most of it.
 
     Of those that fit all of it come first the ones that are called as asked; the others of the kind follow where these
-    are few. Where there are none, those that are called so and do not state all facts come before the others. named:
-    whether a thing was named at all; where none was, what is near in meaning follows.
+    are few. Where there are none, those that are called so and do not state all facts come before the others, and those
+    that contradict one behind them. named: whether a thing was named at all; where none was, what is near in meaning
+    follows.
     """
     places = fused(lists)
     whole = [i for i, one in fits.items() if one.whole]
@@ -135,11 +136,13 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
         if len(called) >= FEW:
             break
     if named and not any(fits[i].closeness >= NARROWER for i in called):
-        called = [*called, *(i for i, one in fits.items() if one.silent and one.closeness >= NARROWER)]
+        so = ((i, one) for i, one in fits.items() if one.closeness >= NARROWER and not one.whole)
+        called = [*called, *(i for i, one in so if one.silent or len(called) < FEW)]
 
-    def key(i: str) -> tuple[bool, bool, bool, float, float, str]:
+    def key(i: str) -> tuple[bool, bool, bool, bool, float, float, str]:
         one = fits[i]
-        return one.closeness < NARROWER, not one.whole, one.aside, -one.closeness, -places.get(i, 0.0), i
+        against = not (one.whole or one.silent)
+        return against, one.closeness < NARROWER, not one.whole, one.aside, -one.closeness, -places.get(i, 0.0), i
 
     order = sorted(called, key=key)
     others = [i for i in places if i in fits and not fits[i].whole] if not named and len(order) < FEW else []

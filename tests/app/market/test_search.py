@@ -101,6 +101,21 @@ def test_the_thing_that_is_meant_stands_first(search):
     assert find("bicycle") == ["bicycle", "helmet"]  # a picture of a thing is not that thing
 
 
+def test_the_thing_comes_before_what_is_said_of_it(search):
+    find = search({
+        "cap": ("Hat", "Pink baseball cap", 9, {"item_type": "baseball cap", "colour": "pink"}),
+        "fedora": ("Hat", "Straw fedora", 9, {"item_type": "fedora", "colour": "beige", "colour2": "black"}),
+        "trench": ("Outwear", "Blue trench coat", 9, {"item_type": "trench coat", "colour": "blue"}),
+        "jumper": ("Longsleeve", "Beige jumper", 9, {"item_type": "jumper", "colour": "beige"}),
+        "skirt": ("Skirt", "Denim skirt", 9, {"item_type": "denim skirt", "material": "denim"}),
+        "shorts": ("Shorts", "Denim shorts", 9, {"item_type": "shorts", "material": "denim"}),
+    })  # fmt: skip
+    assert find("baseball cap black") == ["fedora", "cap"]
+    assert find("beige trench") == ["trench"]  # a name that is cut short
+    assert find("denim skirt short") == ["skirt"]
+    assert find("denim short") == ["shorts"]
+
+
 @pytest.mark.stores
 def test_words_filters_and_orders(search, client):
     find = search(CLOTHES)
@@ -225,14 +240,19 @@ def test_a_photo_finds_the_same_kind(search, services, monkeypatch):
 
 def test_what_is_merely_near_is_called_so(search, services, monkeypatch):
     search(CLOTHES)
-    monkeypatch.setattr(services.index, "search", lambda text, image, limit: [Hit("bag", 0.4)])
+    near = {"search": "bag", "nearest": "red"}
+    for name, there in near.items():
+        monkeypatch.setattr(services.index, name, lambda *_, limit, there=there: [Hit(there, 0.4)])
     for typed, found, far in (
         ("zeppelin", ["bag"], True),
+        ("washing machine", ["bag"], True),
         ("rucksack", ["bag"], False),
         ("green zeppelin", ["parka"], False),
     ):
         matches = services.shop.find(Wish(typed))
-        assert ([x.id for x in matches.listings][:1], matches.far, matches.whole and far) == (found, far, False), typed
+        ids = [x.id for x in matches.listings]
+        assert (ids[:1], matches.far, matches.whole and far) == (found, far, False), typed
+        assert ("red" in ids) == far, typed
 
 
 def right(query: dict, kind: str, row: dict) -> bool:
