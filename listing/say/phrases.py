@@ -304,7 +304,7 @@ class Phrases:
     def _pattern_word(self, form: DetailForms) -> str:
         """The pattern that a detail says, as an adjective; nothing where it says none or may say several."""
         said = form.says.get("pattern", ()) if "pattern" in self.item.attributes else ()
-        before = self.item.attributes["pattern"].forms[said[0]].before if len(said) == 1 else ()
+        before = self._forms(Claim("pattern", said[0])).before if len(said) == 1 else ()
         return before[0] if before else ""
 
     def _sleeve(self, words: Wording) -> None:

@@ -33,6 +33,14 @@ def test_a_title_says_stripes_that_stand_elsewhere_in_colour(more, title):
     assert "navy stripes" in rendered.description
 
 
+def test_a_shop_without_our_values_gets_every_detail():
+    attributes = {n: a.model_copy(update={"forms": {}, "values": ()}) for n, a in TAXONOMY.attributes.items()}
+    shop = TAXONOMY.model_copy(update={"attributes": attributes})
+    for phrase in detail_forms():
+        facts = [fact("colour", "grey"), fact("colour2", "navy"), fact("pattern", "ikat")]
+        assert render(said("Longsleeve", facts, {phrase: 0.97}), shop).title
+
+
 @pytest.mark.parametrize(
     ("cuffs", "hem", "words"),
     [
