@@ -7,7 +7,7 @@ for word. No model is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from listing.decide.claims import NAME, Claim, name_of
@@ -19,8 +19,8 @@ from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says
 from listing.say.marks import capital, find_spans, shifted, with_article
 from listing.say.plan import claims_after, first_other, is_offered, stated_claims, told, unsaid
-from listing.say.render import Text, sentences_of, unnamed, write
-from listing.schema import DETAIL, Draft, Span, TextField, Tone
+from listing.say.render import render, sentences_of
+from listing.schema import DETAIL, Draft, Span, TextField
 from listing.taxonomy import is_plural
 
 _DETERMINERS = words("determiners") | {"no", "two", "three", "four", "some"}
@@ -63,17 +63,11 @@ def _rendered(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
     if not new and {(c.attribute, c.value) for c in after} == {(c.attribute, c.value) for c in before}:
         return draft  # what is confirmed changes no word
     claims = [*(c for c in new if c.attribute != "detail"), *after], [*new, *after]
-    named, text = (_written(each, item, draft.tone) for each in claims)
+    named, text = (render(each, item.taxonomy, tone=draft.tone) for each in claims)
     _, blank, note = draft.description.partition("\n\n")
     marks = [s for each in (named, text) for s in each.spans if (s.field == "title") == (each is named)]
     update = {"title": named.title, "description": text.description + blank + note, "spans": marks}
     return draft.model_copy(update=update)
-
-
-def _written(claims: Sequence[Claim], item: Item, tone: Tone = "plain") -> Text:
-    """Both texts of these claims on the item."""
-    named = any(claim.attribute == "category" for claim in claims)
-    return write(item.of(claims), tone=tone) if named else unnamed(claims)
 
 
 def _changed(draft: Draft, edits: ClaimEdits, item: Item) -> Draft:
@@ -127,7 +121,7 @@ def remove(draft: Draft, index: int, item: Item) -> Draft:
     remaining = [c for c in stated_claims(draft) if (c.attribute, c.value) != gone]
     body, blank, note = draft.description.partition("\n\n")
     left_over = item.of([*remaining, Claim("category", draft.category.value or "")])
-    text = _written(remaining, item)
+    text = render(remaining, item.taxonomy)
     at = [s.start for s in draft.spans if s.field == "description" and (s.attribute, s.value) == gone]
     left = [body[a:b] for a, b in split(body) if not any(a <= start < b for start in at)]
     description = "".join(left).strip() or text.description
