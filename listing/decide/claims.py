@@ -288,5 +288,5 @@ def may_have(node: CategoryNode, claim: Claim) -> bool:
         return True
     if claim.attribute == "detail":
         form = detail_forms().get(claim.value)
-        return form is None or form.fits(node)
+        return form is None or form.fits(node, second_colour=True)
     return claim.attribute in node.attributes

@@ -17,7 +17,7 @@ from listing.lexicon import words
 from listing.observe.seller import TEXTS, ClaimEdits
 from listing.say.clauses import split, without_span
 from listing.say.edit import merged, replace_words, says
-from listing.say.marks import capital, find_spans, shifted, with_article
+from listing.say.marks import agreeing, capital, find_spans, shifted, with_article
 from listing.say.plan import claims_after, first_other, is_offered, stated_claims, told, unsaid
 from listing.say.render import render, sentences_of
 from listing.schema import DETAIL, Draft, Span, TextField
@@ -185,6 +185,9 @@ def typed_along(
         if text is None or (other and text == typed.texts[field]):  # the program's own says nothing of it there
             text = place[field]
         texts[field] = text or after.texts[field]  # nothing was left of it
+    if _other_number(before, {name: value}, item):
+        noun = value if name == NAME else item.kind(value or "").phrase
+        texts = {f: agreeing(text, noun or "", plural=is_plural(noun or "")) for f, text in texts.items()}
     return texts
 
 

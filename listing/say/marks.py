@@ -17,6 +17,13 @@ _SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
 _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
 _SOUNDS_LIKE_A_VOWEL = re.compile(r"(?:LED|LCD|LP|MP3|MDF|SUV|HDMI|SS?D|X*L|XS|FM|RGB|HP|RC)\b")  # spelt: an LED lamp
+_NUMBERS = (("it is", "they are"), ("it's", "they're"), ("it has", "they have"), ("it was", "they were"),
+            ("it does", "they do"), ("it works", "they work"), ("it fits", "they fit"), ("it runs", "they run"),
+            ("it looks", "they look"), ("it feels", "they feel"), ("it closes", "they close"),
+            ("it comes", "they come"), ("this is", "these are"), ("its", "their"))  # fmt: skip
+_VERBS = (("is", "are"), ("has", "have"), ("was", "were"))
+_DETERMINED = ({"these": "this", "those": "that"}, {"a": "", "an": "", "this": "these", "that": "those"})
+_ENDS = r"(?:and|at|by|for|from|has|in|is|it|of|on|or|that|to|with)\b"  # no adjective before a noun
 _SOUNDS_LIKE_YOU = re.compile(r"uni|use|usb\b|uv\b|eu|one\b|one-", re.I)
 
 
@@ -99,6 +106,23 @@ def capital(text: str) -> str:
     match = re.match(f"(?:{_OPEN}\\d+{_MIDDLE})?", text)
     start = match.end() if match else 0
     return text[:start] + text[start : start + 1].upper() + text[start + 1 :]
+
+
+def agreeing(text: str, noun: str, *, plural: bool) -> str:
+    """The text with what agrees with a noun that is one or several now: its determiner, and what "it" or "they" do."""
+    verbs = ((f"{noun} {one}", f"{noun} {several}") for one, several in _VERBS)
+    for one, several in (*_NUMBERS, *verbs):
+        old, new = (one, several) if plural else (several, one)
+        text = re.sub(rf"\b{old}\b", lambda m, new=new: capital(new) if m[0][0].isupper() else new, text, flags=re.I)
+    named = rf"((?:(?!{_ENDS})[\w-]+ ){{0,4}}{re.escape(noun)})\b"
+
+    def determined(match: re.Match[str]) -> str:
+        words = f"{_DETERMINED[plural][match[1].lower()]} {match[2]}".lstrip()
+        return capital(words) if match[1][0].isupper() else words
+
+    text = re.sub(rf"\b({'|'.join(_DETERMINED[plural])}) {named}", determined, text, flags=re.I)
+    article_lost = rf"(?<=\bthis is ){named}"
+    return text if plural else re.sub(article_lost, lambda match: with_article(match[1]), text, flags=re.I)
 
 
 def listed(parts: Sequence[str]) -> str:

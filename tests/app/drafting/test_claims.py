@@ -306,6 +306,9 @@ def test_a_part_in_the_second_colour_is_confirmed(build, me, photos, monkeypatch
     services = build(pipeline=FakePipeline(marked=True))
     made = list(services.draft_writer.start(me, photos, ""))[-1]
     assert "white stripes" in made.title + made.description
+    renamed = services.drafts.edit(me, made.draft_id, "category", "tank top")
+    assert ("tank top" in renamed.title, "white stripes" in renamed.description) == (True, True)
+    services.drafts.unlock(me, made.draft_id, "category")
     told = services.drafts.settle(me, made.draft_id, {}, confirm=True)
     assert "white stripes" in told.title + told.description
     assert not [span for span in told.draft.spans if span.status == "check"]

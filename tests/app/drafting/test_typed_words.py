@@ -91,6 +91,24 @@ def test_a_colour_typed_over_another_one_is_the_colour(sell):
     assert "avy" not in tab.draft.description
 
 
+@pytest.mark.parametrize(
+    ("draft", "kind", "typed_", "now"),
+    [
+        (HOODIE, "Pants", "A melange cotton hoodie. It has a hole.", "Melange cotton trousers. They have a hole."),
+        (HOODIE, "Pants", "This is a warm hoodie. Its hood is wide.", "These are warm trousers. Their hood is wide."),
+        (HOODIE, "Pants", "I sell this hoodie. The hoodie is soft.", "I sell these trousers. The trousers are soft."),
+        (TROUSERS, "Hoodie", "These are soft trousers, they fit well.", "This is a soft hoodie, it fits well."),
+    ],
+)
+def test_another_number_is_that_of_the_typed_text(sell, draft, kind, typed_, now):
+    tab = sell(draft)
+    typed(tab, "description", typed_)
+    tab.press("fact", name="category", value=kind)
+    assert tab.draft.description == now
+    tab.press("fact_unlock", name="category")
+    assert tab.draft.description == typed_
+
+
 @pytest.mark.parametrize("value", ["buttons", None])
 def test_a_corrected_fact_takes_its_detail(sell, value):
     tab = sell(drafted("Hoodie", {"colour": ("navy", 0.97), "closure": ("zip", 0.95)}, "full zip", "pockets"))
