@@ -113,8 +113,8 @@ def agreeing(text: str, noun: str, *, plural: bool) -> str:
     verbs = ((f"{noun} {one}", f"{noun} {several}") for one, several in _VERBS)
     for one, several in (*_NUMBERS, *verbs):
         old, new = (one, several) if plural else (several, one)
-        text = re.sub(rf"\b{old}\b", new, text)
-        text = re.sub(rf"\b{capital(old)}\b", capital(new), text)
+        for was, now in ((old, new), (capital(old), capital(new))):
+            text = re.sub(rf"\b{re.escape(was)}\b", now.replace("\\", r"\\"), text)
     named = rf"((?:(?!{_ENDS})[\w-]+ ){{0,4}}{re.escape(noun)})\b"
 
     def determined(match: re.Match[str]) -> str:
