@@ -20,7 +20,7 @@ from recommend.metrics.calibration import divergence
 from recommend.metrics.ranks import auc as expected_auc
 from recommend.metrics.report import share_of_way
 from recommend.models.copr import COPR, Terms, draw_lists
-from recommend.phenomena.copr import FIRST, PASSED
+from recommend.research.headroom import FIRST, PASSED
 from recommend.research.studies.market import Market, of_items, open_market
 from recommend.research.studies.study import Claim, Measures, Setting, Study
 from recommend.research.world.read import Histories, WorldStream, world_map
