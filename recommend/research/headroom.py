@@ -1,5 +1,6 @@
-"""The headroom of each phenomenon, which only the truth of a simulated world tells: the best possible model's lead over
-one without the phenomenon. A function a phenomenon, by the name of its file in ``recommend/phenomena/``."""
+"""The headroom of each phenomenon: the best possible model's lead over one without the phenomenon, which (COPR apart)
+only the truth of a simulated world tells. A function a phenomenon, by the name of its file in
+``recommend/phenomena/``."""
 
 from __future__ import annotations
 

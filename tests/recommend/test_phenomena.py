@@ -91,3 +91,25 @@ def test_a_gain_lies_between_those_of_the_doses(tmp_path: Path, monkeypatch) -> 
     assert "at its nearest dose" in beyond.sentence()
     (tmp_path / "ecad.json").write_text('{"done": {}}')  # it is running
     assert studies.expected("ecad", 0.4) is None
+
+
+def test_what_a_pre_ranker_cannot_tell_is_found_beneath_what_it_can(tmp_path):
+    """Of 50 candidates of 400 requests: the ranker adds .3 log-odds of its own to each pair; the pre-ranker halves the
+    rest and is off by things and by requests, of which hardly anything is left. Without that it agrees."""
+    rng, requests, things = np.random.default_rng(2), 400, 200
+    item = np.stack([rng.permutation(things)[:50] for _ in range(requests)])
+    request = np.repeat(np.arange(requests), 50)
+    told = rng.normal(size=item.shape) + rng.normal(size=things)[item] - 3
+    off = rng.normal(size=things)[item] + rng.normal(size=(requests, 1))
+    for own, verdict in ((0.3, "can pay"), (0.0, "absent")):
+        scores = {"rank_score": told + own * rng.normal(size=item.shape), "pre_score": told / 2 + off}
+        columns = {n: (1 / (1 + np.exp(-s))).ravel().astype(np.float32) for n, s in scores.items()}
+        ids = {"request_id": request, "user_id": request % 97, "item_id": item.ravel()}
+        root = tmp_path / verdict
+        put(root, "candidate", {**ids, **columns, "bid": np.ones(item.size)})
+        put(root, "impression", {"user_id": request, "item_id": item.ravel()})
+        found = {f.phenomenon.name: f for f in findings(root)}["copr"]
+        assert (found.estimate.value, found.verdict) == (pytest.approx(own, abs=0.05), verdict)
+    put(tmp_path / "few", "candidate", {n: v[:40] for n, v in {**ids, **columns, "bid": np.ones(item.size)}.items()})
+    put(tmp_path / "few", "impression", {"user_id": request[:40], "item_id": request[:40]})
+    assert "more than 40" in {f.phenomenon.name: f for f in findings(tmp_path / "few")}["copr"].missing

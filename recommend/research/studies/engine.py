@@ -81,8 +81,7 @@ def _world(
         root = Path(folder) / "world"
         simulate(root, study.knob.view, setting.seed, {**results["sizes"], study.knob.name: setting.dose})
         if world not in results["phenomenon"]:
-            number = {"value": math.nan, **phenomenon(study.name, root)}
-            results["phenomenon"][world] = _plain(number | {"headroom": number["value"]} if study.lost else number)
+            results["phenomenon"][world] = _plain({"value": math.nan, **phenomenon(study.name, root)})
         prepared = study.prepare(root, setting)
         for arm in left:
             began = clock()

@@ -74,7 +74,6 @@ class Study:
     control: what must not gain, at the regime, where the method is denied what it feeds on.
     margin: of equivalence, in the unit of the primary measure: what nobody would miss.
     sizes: knobs of the world's size; ``rows`` is what ``--rows`` sets.
-    lost: the phenomenon's number is itself what the primary measure can gain, and stands as the headroom.
     home: knobs of the world that the paper describes, fixed on exploratory seeds; ``why`` says them in words.
     strength: the regime's dose, where it is not the world's default.
     plain: the base has neither matches nor counts.
@@ -98,7 +97,6 @@ class Study:
     rows: str = "impressions"
     also: tuple[str, ...] = ()
     deviation: str = ""
-    lost: bool = False
     limits: tuple[str, ...] = ()
     home: Mapping[str, float] = field(default_factory=dict)
     why: str = ""

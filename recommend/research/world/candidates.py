@@ -41,22 +41,13 @@ MODEL = ModelConfig(
 TRAIN = TrainConfig(batch_rows=512, learning_rate=2e-3, table_rate=0.0, schedule="constant", warmup=0.0, threads=1)
 
 
-def add_candidates(
-    root: Path,
-    ranker: ModelConfig | None = None,
-    pre_ranker: ModelConfig | None = None,
-    config: TrainConfig | None = None,
-) -> dict[str, Any]:
-    """Train both on all days but the last, and log the scored candidates of the last day's requests beside the
+def add_candidates(root: Path) -> dict[str, Any]:
+    """Train a ranker (DCN V2) and a pre-ranker (two towers of width 8, of the same inputs without their cross) by one
+    pass of clicks on all days but the last, and log the scored candidates of the last day's requests beside the
     impressions of a world that ``write_world`` wrote. Things sold within the log stand among them.
 
     The pre-ranker learns clicks, then the ranker's scores of as many requests of the day before (score alignment): what
     it cannot order then is due to its size, and to chance as little as can be.
-
-    Args:
-        ranker: default DCN V2.
-        pre_ranker: default two towers of width 8, of the same inputs without their cross.
-        config: of both; default one pass of clicks.
 
     Returns:
         The manifest, with ``ranker`` and ``pre_ranker``.
@@ -67,12 +58,10 @@ def add_candidates(
     day, histories = size.days - 1, Histories(root / "log")
     data, p = _requests(truth, day)
     n = put(root, "candidate", day, tables.table("candidate", data))
-    ranker = ranker or MODEL.model_copy(update={"name": "dcn"})
-    pre_ranker = pre_ranker or MODEL.model_copy(update={"name": "two_tower", "tower": 8})
-    config = config or TRAIN
-    teacher, student = (train_on(root, (0, day - 1), m, config, histories=histories) for m in (ranker, pre_ranker))
+    ranker, pre_ranker = (MODEL.model_copy(update=u) for u in ({"name": "dcn"}, {"name": "two_tower", "tower": 8}))
+    teacher, student = (train_on(root, (0, day - 1), m, TRAIN, histories) for m in (ranker, pre_ranker))
     with tempfile.TemporaryDirectory() as folder:
-        _align(Path(folder), teacher, student, _requests(truth, day - 1)[0], config, histories)
+        _align(Path(folder), teacher, student, _requests(truth, day - 1)[0], histories)
     for name, model in (("rank_score", teacher), ("pre_score", student)):
         data[name] = _scores(root, day, model, histories)
     put(root, "candidate", day, tables.table("candidate", data))
@@ -83,17 +72,15 @@ def add_candidates(
     return write_manifest(root, facts, asdict(size))
 
 
-def _align(
-    folder: Path, teacher: Trained, student: Trained, data: dict[str, Any], config: TrainConfig, histories: Histories
-) -> None:
+def _align(folder: Path, teacher: Trained, student: Trained, data: dict[str, Any], histories: Histories) -> None:
     """Three passes of the teacher's scores of candidates in the place of clicks."""
     day, candidates = int(data["day"][0]), tables.table("candidate", data)
     put(folder, "candidate", day, candidates)
     put(folder, "candidate", day, candidates.append_column("click", pa.array(_scores(folder, day, teacher, histories))))
     columns = student.encoders.features.columns
-    rows = WorldStream(folder / "log", (day, day), columns, histories, config.batch_rows, table="candidate")
+    rows = WorldStream(folder / "log", (day, day), columns, histories, TRAIN.batch_rows, table="candidate")
     with oracle.no_oracle():
-        train(student.model, rows, config.model_copy(update={"epochs": 3}), student.encoders)
+        train(student.model, rows, TRAIN.model_copy(update={"epochs": 3}), student.encoders)
 
 
 def _scores(root: Path, day: int, trained: Trained, histories: Histories) -> np.ndarray:

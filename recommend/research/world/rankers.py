@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,7 @@ def train_on(
     days: tuple[int, int],
     model: ModelConfig,
     config: TrainConfig,
-    labels: tuple[str, ...] = ("click",),
     histories: Histories | None = None,
-    say: Callable[[str], None] | None = None,
 ) -> Trained:
     """One pass over days of a world in the order of time.
 
@@ -50,12 +48,10 @@ def train_on(
         days: first and last, both included; encoders are fitted on them as well.
         histories: of the log, where they are read already.
     """
-    log, features = root / "log", world_map(labels, cross=model.name not in TOWERS)
+    log, features = root / "log", world_map(cross=model.name not in TOWERS)
     stream = WorldStream(log, days, features.columns, histories or Histories(log), config.batch_rows)
     with no_oracle():
         encoders = Encoders.fit(features, stream, 10)
         net = build_model(features, encoders.sizes(), model, config.seed)
         summary = train(net, stream, config, encoders)
-    if say is not None:
-        say(f"{model.name}: {summary.rows:,} rows in {summary.cpu_seconds:.0f} CPU seconds")
     return Trained(net, encoders, summary)

@@ -23,20 +23,15 @@ HISTORY = {"history_item": "item_id", "history_category": "category", "history_b
 _SPAN = np.int64(1) << 40  # more milliseconds than any world has
 
 
-def world_map(
-    labels: tuple[str, ...] = ("click",), history: int = 20, ids: bool = True, post: bool = False, cross: bool = False
-) -> FeatureMap:
+def world_map(labels: tuple[str, ...] = ("click",), ids: bool = True, cross: bool = False) -> FeatureMap:
     """The inputs of base models in a world: all of it known at the request.
 
     Args:
         ids: with the things' own ids, in target and history.
-        post: the rows are posts.
         cross: with city x brand as an id of its own, which no tower of two can read.
     """
     context = ("user_id", "age_group", "city", "hour", "channel", "promotion_kind")
-    target = (["item_id"] if ids and not post else []) + (
-        ["post_id", "topic"] if post else ["brand", "condition", "price_bucket", "single"]
-    )
+    target = [*(["item_id"] if ids else []), "brand", "condition", "price_bucket", "single"]
     features = [Feature(column=c, role="context") for c in context]
     features += [Feature(column=c, role="target") for c in [*target, "category"]]
     features += [
@@ -47,7 +42,7 @@ def world_map(
         features.append(Feature(column="city_brand", role="target", cross=("city", "brand")))
     for column, match in HISTORY.items():
         if match in ("category", *target):
-            features.append(Feature(column=column, role="history", match=match, max_length=history))
+            features.append(Feature(column=column, role="history", match=match, max_length=20))
     return FeatureMap(features=tuple(features), labels=labels)
 
 

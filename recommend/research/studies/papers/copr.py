@@ -150,7 +150,6 @@ STUDY = Study(
     control=Claim("the order of other candidates", "other_order", "lists", "hit_rate"),
     margin=0.01,
     unit="share of the ranker's first ten that pass",
-    lost=True,
     sizes={"impressions": 300_000, "requests": 600},
     limits=("Bids within a category are a chosen figure: no source exists.", "One day of requests, judged by a fifth."),
     home={"cross": 1.0, "impressions": 120_000, "requests": 240},
