@@ -3,10 +3,12 @@
     python -m benchmarks.drafts.learned fashion_catalog --sizes 50 200 1000 2200 --work DIR [--out FILE]
 
 The table of ``shared/data/NAME`` is split once, by seed 0, into ``max(sizes)`` past listings and new ones; the first of
-the past ones are the smaller shops. ``clothing_cc0`` is a shop of its own senders: those that training may see are the
-past, the validation senders the new. Of ``ikea_interior`` the groups of its kinds are judged, too. Arms and intervals:
-``finetune.shops.measure``; titles are compared by the F1 of their words with the shop's own, and by the shares of the
-shop's words that are in ours, of our words in the shop's title, and of our description's words in its description.
+the past ones are the smaller shops. ``--validate`` judges the last fifth of the past ones by shops of the others: what
+is chosen is chosen there, and the new are looked at once, at the end. ``clothing_cc0`` is a shop of its own senders:
+those that training may see are the past, the validation senders the new. Of ``ikea_interior`` the groups of its kinds
+are judged, too. Arms and intervals: ``finetune.shops.measure``; titles are compared by the F1 of their words with the
+shop's own, and by the shares of the shop's words that are in ours, of our words in the shop's title, and of our
+description's words in its description.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from listing.shops.shop import Shop
 TITLES = {"fashion_catalog": "title", "ikea_interior": "type", "clothing_cc0": "title"}
 CC0_COLUMNS = ("image", "title", "description", "colour", "pattern", "sleeve", "neckline", "closure", "material")
 NOT_STATED = ("unknown", "n/a")
+VALIDATION = 0.2
 
 
 def split(name: str, past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -41,6 +44,12 @@ def split(name: str, past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = table.assign(title=table[TITLES[name]])
     order = np.random.default_rng(0).permutation(len(table))
     return table.iloc[order[:past]], table.iloc[order[past:]]
+
+
+def validation(past: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(past, new) of the past alone: the last fifth of what the seed has drawn is judged by the others."""
+    cut = round(len(past) * (1 - VALIDATION))
+    return past.iloc[:cut], past.iloc[cut:]
 
 
 def _senders(past: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,9 +95,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--validate", action="store_true")
     args = parser.parse_args()
     home, root = ipl_home(), finetune.data_root() / args.name
     past, rest = split(args.name, max(args.sizes))
+    if args.validate:
+        past, rest = validation(past)
     stamp, shop = finetune.weights_stamp(home / "models" / "ipl-mini"), Shop(args.work / "shop")
     args.work.mkdir(parents=True, exist_ok=True)
     new = args.work / "new.csv"
