@@ -119,9 +119,18 @@ def print_blocks(lines: Sequence[OcrSpan]) -> Iterator[OcrSpan]:
         else:
             blocks.append([line])
     for block in blocks:
-        joined = merge(block)
+        joined = replace(merge(block), text=_joined(block))
         if _is_print(joined.text) and scrub(joined.text) == joined.text:
             yield joined
+
+
+def _joined(lines: Sequence[OcrSpan]) -> str:
+    """The lines' words; what ends one line and begins the next was read twice."""
+    words: list[str] = []
+    for line in lines:
+        own = line.text.split()
+        words += own[1:] if words and own and fold(own[0]) == fold(words[-1]) else own
+    return " ".join(words)
 
 
 def _is_print(text: str) -> bool:

@@ -38,6 +38,14 @@ def test_two_lines_are_joined_in_order():
     assert draft(request, reader=StubReader(lines)).attribute("text").value == "NEW ZEALAND"
 
 
+def test_a_word_between_two_lines_is_read_once():
+    upper, lower = (
+        OcrSpan("BORA BORA", (0.3, 0.38, 0.7, 0.48), 0.97),
+        OcrSpan("Bora Island", (0.2, 0.5, 0.8, 0.6), 0.97),
+    )
+    assert draft(of_photos(), reader=StubReader([lower, upper])).attribute("text").value == "BORA BORA Island"
+
+
 def test_misread_brand_is_quoted_as_the_brand():
     line = OcrSpan("Rappa", (0.2, 0.5, 0.8, 0.6), 0.96, 0.0, Spotted("Kappa", 0.8))
     drafted = draft(of_photos(), reader=StubReader([line]))
