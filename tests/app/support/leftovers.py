@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,11 +23,20 @@ def files_with(folder: Path, word: str) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         try:
-            if path.is_file() and (word in str(path.relative_to(folder)) or word.encode() in path.read_bytes()):
+            if path.is_file() and (word in str(path.relative_to(folder)) or _holds(path, word.encode())):
                 found.append(str(path.relative_to(folder)))
         except FileNotFoundError:  # a journal that came and went
             continue
     return found
+
+
+def _holds(path: Path, word: bytes) -> bool:
+    """True if a file holds the bytes; mapped, since hnswlib writes what freed memory held into its files."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(word) >= 0
 
 
 def rows_with(engine: Engine, word: str) -> list[str]:
