@@ -16,6 +16,7 @@ import ast
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def draw(seed: int, count: int, lines: dict[str, dict[int, list[str]]]) -> list[
     drawn: list[Fault] = []
     for n in range(count):
         package, kind = PACKAGES[n % len(PACKAGES)], ("comparison", "number", "branch", "return")[n % 4]
-        files = sorted(f for f in lines if f.startswith(f"{package}/") and "/migrations/" not in f)
+        files = sorted(f for f in lines if re.fullmatch(rf"{package}/(?!.*migrations/).*\.py", f))
         for file in dice.sample(files, len(files)):
             among = [f for f in faults_of(Path(file)) if f.kind == kind and f not in drawn]
             if among := [f for f in among if tests_of(lines[f.file], f.line)]:
