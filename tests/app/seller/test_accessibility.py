@@ -123,10 +123,14 @@ def test_every_state(size: str, dark: bool, serve: Any, visit: Any, files: list[
     assert {state: lines for state, lines in seen.items() if lines} == {}
 
 
-def test_the_sign_in_form(serve: Any, open_page: Any) -> None:
+def test_the_sign_in_form_and_the_description_of_the_api(serve: Any, open_page: Any) -> None:
     page = open_page()
-    page.goto(serve(FakePipeline(), sellers=("anna",)) + "sign-in")
+    page.set_viewport_size({"width": 390, "height": 844})
+    url = serve(FakePipeline(), sellers=("anna",))
+    page.goto(url + "sign-in")
     expect(page.get_by_label("Password")).to_be_visible()
+    assert findings(page) == []
+    page.goto(url + "docs")
     assert findings(page) == []
 
 
