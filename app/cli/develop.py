@@ -18,7 +18,7 @@ CHECKS = {
     "format": ("-m", "ruff", "format", "--check", "."),
     "imports": ("-c", "import importlinter.cli as c; c.lint_imports_command()", "--no-cache"),
 }
-TYPES = ("-m", "mypy", "app", "finetune", "listing", "rag_index", "recommend")
+TYPES = ("-m", "mypy")
 # All tests in processes that take one file after the other in the order of the folders: one more than two cores, since
 # tests wait for servers and browsers a quarter of their time.
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")

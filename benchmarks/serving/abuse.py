@@ -1,4 +1,4 @@
-"""Attacks of strangers on a real ``ipl serve`` with a password file, and what a signed-in person notices of them::
+"""Attacks of strangers on a real ``ipl serve``, and what a signed-in person notices of them::
 
     python -m benchmarks.serving.abuse [--seconds 30] [--sockets 300] [--at-once 40] [--phase NAME]
 
