@@ -171,8 +171,7 @@ class Pipeline:
     def _ask(self, source: Source, context: Context) -> None:
         with self._here if source.local else nullcontext():
             try:
-                for observation in source.observe(context.request.photos, context):
-                    context.observations.append(observation)  # one by one: it may ask what is likely by its own word
+                context.ask(source)
             except BackendError as error:
                 self._check_can_do_without(error)
 

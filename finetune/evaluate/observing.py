@@ -95,7 +95,7 @@ class Observer:
         for source in self.parts.sources:
             began = time.process_time()
             asked = LanguageModel(source.backend, everything=True) if isinstance(source, LanguageModel) else source
-            observations.extend(asked.observe(request.photos, context))
+            context.ask(asked)
             seconds[source.name] = round(time.process_time() - began, 4)
         return {
             "image": Path(row["image"]).name,

@@ -83,7 +83,7 @@ class PhotoObserver:
             request, taxonomy, rules.calibration, partial(Decision, observations, 1, rules), observations=observations
         )
         for source in self._sources:
-            observations.extend(source.observe(request.photos, context))
+            context.ask(source)
         return observations
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from listing.calibration import Calibration
 from listing.observe.printed.ocr import OcrSpan, Reader
+from listing.observe.upright import turned_back
 from listing.request import DraftRequest, Photo
 from listing.schema import Observation
 from listing.taxonomy import CategoryNode, Taxonomy
@@ -46,7 +47,7 @@ class Context:
 
     masks: where the item is on a photo (uint8, square), as far as a source has looked for it (None: nowhere).
     views: the photos as networks of garments look at them (``listing.observe.networks.worn``), as far as there are any.
-    so_far: what is likely by ``observations``.
+    so_far: what is likely by ``observations``. turns: quarter turns to the left of photos in ``request`` (``turn``).
     """
 
     request: DraftRequest
@@ -57,7 +58,21 @@ class Context:
     observations: list[Observation] = field(default_factory=list)
     masks: dict[int, np.ndarray | None] = field(default_factory=dict)
     views: dict[int, Image.Image] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)
     _lines: dict[int, list[OcrSpan]] = field(default_factory=dict)
+
+    def ask(self, source: Source) -> None:
+        """Take in a source's observations, one by one: it may ask what is likely by its own word."""
+        for seen in source.observe(self.request.photos, self):
+            quarters = 0 if seen.photo is None else self.turns.get(seen.photo, 0)
+            box = seen.box and turned_back(seen.box, quarters)
+            self.observations.append(seen.model_copy(update={"box": box}) if quarters else seen)
+
+    def turn(self, photo: int, image: Image.Image, quarters: int) -> None:
+        """Later sources look at the turned image; the boxes that they give are turned back."""
+        photos = list(self.request.photos)
+        photos[photo] = replace(photos[photo], image=image)
+        self.request, self.turns[photo] = replace(self.request, photos=tuple(photos)), quarters
 
     def view(self, photo: int) -> Image.Image:
         """A photo as networks of garments look at it."""

@@ -20,6 +20,7 @@ from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.observe.networks.foreground import Foreground, crop_box, is_studio, usable
 from listing.observe.networks.worn import garment_alone
 from listing.observe.source import Context, Source, shares
+from listing.observe.upright import upright
 from listing.prompts import UNKNOWN
 from listing.request import Photo
 from listing.schema import STUDIO, Observation
@@ -48,6 +49,11 @@ class TowerView:
     condition: Distribution = field(default_factory=dict)
     photo: Image.Image | None = None
     studio: bool = False
+
+    @property
+    def kinds(self) -> Distribution:
+        """Category -> probability."""
+        return self.opinions.get("label", {})
 
 
 def types_of(folder: Path) -> dict[str, list[str]]:
@@ -160,8 +166,10 @@ class EvidenceTowerHeads(Source):
     def observe(self, photos: Sequence[Photo], context: Context) -> Iterator[Observation]:
         """All that the tower says of each photo; the item and its mask go into the context."""
         for i, photo in enumerate(photos):
-            view = self.tower.look(photo.image)
-            context.views[i], context.masks[i] = view.photo or photo.image, view.mask
+            view, image, quarters = upright(photo.image, self.tower.look)
+            if quarters:
+                context.turn(i, image, quarters)
+            context.views[i], context.masks[i] = view.photo or image, view.mask
             if not context.taxonomy.tuned():  # a custom taxonomy, of whose categories it knows nothing
                 continue
             yield from tower_observations(self.name, i, view.opinions, context.taxonomy)

@@ -83,7 +83,7 @@ def test_a_table_becomes_drafts_in_its_words(tmp_path: Path, capsys: pytest.Capt
         request, rules.taxonomy, rules.calibration, lambda: Decision(observations, 1, rules), observations=observations
     )
     for source in parts.sources:
-        observations.extend(source.observe(photos, context))
+        context.ask(source)
     decision = Decision(observations, 1, parts.rules)
     assert decision.category.value == "Flags"
     assert {fact.name for fact in decision.facts} >= {"shade", "colour"}

@@ -32,6 +32,7 @@ from listing.observe.towers import (
     EvidenceTowerHeads,
     TowerView,
 )
+from listing.observe.upright import turned_back, upright
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, draft, of_photos
 
@@ -210,3 +211,40 @@ def test_saved_weights_are_read_back(tmp_path: Path) -> None:
     assert p.sum() == pytest.approx(1.0, abs=1e-5)
     scores = category_scores(p, TAXONOMY)
     assert max(scores, key=lambda name: scores[name]) == "Guitar"
+
+
+def test_a_box_on_a_turned_photo_comes_back_to_where_its_pixels_were() -> None:
+    photo = Image.new("L", (40, 20))
+    photo.paste(255, (4, 2, 12, 16))
+    for quarters in (0, 1, 2, 3):
+        turned = photo.rotate(90 * quarters, expand=True)
+        x0, y0, x1, y1 = turned.getbbox() or (0, 0, 0, 0)
+        box = turned_back((x0 / turned.width, y0 / turned.height, x1 / turned.width, y1 / turned.height), quarters)
+        assert box == pytest.approx((4 / 40, 2 / 20, 12 / 40, 16 / 20))
+
+
+@pytest.mark.parametrize(
+    ("size", "before", "left", "right", "quarters"),
+    [
+        ((40, 20), {"Hat": 0.4}, {"Shoes": 0.95}, {"Hat": 0.5}, 1),
+        ((40, 20), {"Hat": 0.4}, {"Shoes": 0.91}, {"Dress": 0.97}, 3),
+        ((40, 20), {"Hat": 0.4}, {"Shoes": 0.85}, {"Hat": 0.5}, 0),  # not sure after it either
+        ((40, 20), {"Hat": 0.92}, {"Shoes": 0.99}, {"Shoes": 0.99}, 0),  # sure as it lies
+        ((40, 20), {"Shoes": 0.7}, {"Shoes": 0.99}, {"Hat": 0.5}, 0),  # the same kind: nothing is gained
+        ((20, 40), {"Hat": 0.4}, {"Shoes": 0.95}, {"Hat": 0.5}, 0),  # as people hold a phone
+    ],
+)
+def test_a_wide_photo_is_turned_where_only_that_makes_the_kind_sure(
+    size: tuple[int, int], before: dict, left: dict, right: dict, quarters: int
+) -> None:
+    photo = Image.new("L", size)
+    photo.putpixel((0, 0), 255)  # tells a turn to the left (below) from one to the right (above)
+
+    def look(image: Image.Image) -> TowerView:
+        seen = before if image.size == size else left if image.getpixel((0, image.height - 1)) else right
+        return TowerView(opinions={"label": seen} if image.width != image.height else {})
+
+    view, image, turns = upright(photo, look)
+    assert turns == quarters
+    assert image.tobytes() == photo.rotate(90 * quarters, expand=True).tobytes()
+    assert view == look(image)
