@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from listing.calibration import Calibration
 from listing.observe.printed.ocr import OcrSpan, Reader
-from listing.observe.upright import turned_back
 from listing.request import DraftRequest, Photo
-from listing.schema import Observation
+from listing.schema import Box, Observation
 from listing.taxonomy import CategoryNode, Taxonomy
 
 if TYPE_CHECKING:
@@ -116,3 +115,11 @@ def shares(distribution: Mapping[str, float], without: Iterable[str] = ()) -> di
     """Probabilities as an observation holds them: rounded, without tiny ones and answers that tell nothing."""
     left_out = set(without)
     return {value: round(p, 6) for value, p in distribution.items() if p >= _SMALLEST and value not in left_out}
+
+
+def turned_back(box: Box, quarters: int) -> Box:
+    """A box on the turned photo, in shares (0..1), as it stands on the photo before its quarter turns to the left."""
+    for _ in range(quarters):
+        x0, y0, x1, y1 = box
+        box = (1 - y1, x0, 1 - y0, x1)
+    return box

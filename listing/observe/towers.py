@@ -7,7 +7,7 @@ the four answers. ``benchmarks.training.eyes`` trains it, ``benchmarks.training.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from listing.observe.networks.foreground import WEIGHTS as MASK_WEIGHTS
 from listing.observe.networks.foreground import Foreground, crop_box, is_studio, usable
 from listing.observe.networks.worn import garment_alone
 from listing.observe.source import Context, Source, shares
-from listing.observe.upright import upright
 from listing.prompts import UNKNOWN
 from listing.request import Photo
 from listing.schema import STUDIO, Observation
@@ -31,6 +30,9 @@ _QUESTIONS = {"label": "category"}  # the tower's word: ours
 WEIGHTS, FACTS, CALIBRATION = "eyes.safetensors", "eyes.json", "eyes_calibration.json"
 GREY = 128
 _EDGE = 32  # pixels of the square that lie outside of what the network sees, as in training
+_SURE = 0.9  # of a kind after the turn, and what is as sure before is not turned
+_UNSURE = 0.6  # the most that the kind after the turn had before it: a table is wide, and a table either way
+_TURNS = {1: Image.Transpose.ROTATE_90, 3: Image.Transpose.ROTATE_270}
 Distribution = dict[str, float]
 
 
@@ -177,6 +179,26 @@ class EvidenceTowerHeads(Source):
                 yield Observation(source=self.name, question="ground", photo=i, probabilities={STUDIO: 1.0})
             for question, marks in (("detail", view.details), ("condition", view.condition)):
                 yield Observation(source=self.name, question=question, photo=i, probabilities=shares(marks))
+
+
+def upright(photo: Image.Image, look: Callable[[Image.Image], TowerView]) -> tuple[TowerView, Image.Image, int]:
+    """The look at a photo, turned or not, the photo that was looked at, and its quarter turns to the left (0, 1, 3).
+
+    Phones held flat write no orientation, or a wrong one: a wide photo is turned where only that makes its kind sure.
+    """
+    view = look(photo)
+    before = view.kinds
+    if photo.width <= photo.height or not before or max(before.values()) >= _SURE:
+        return view, photo, 0
+    found = view, photo, 0
+    surest = _SURE
+    for quarters, turn in _TURNS.items():
+        turned = photo.transpose(turn)
+        seen = look(turned)
+        kind, sure = max(seen.kinds.items(), key=lambda item: item[1])
+        if sure >= surest and before.get(kind, 0.0) < _UNSURE:
+            found, surest = (seen, turned, quarters), sure
+    return found
 
 
 def tower_observations(

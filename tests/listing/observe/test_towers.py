@@ -24,6 +24,7 @@ from listing.observe.imagenet import (
     garment_share,
     view,
 )
+from listing.observe.source import turned_back
 from listing.observe.towers import (
     CALIBRATION,
     FACTS,
@@ -31,8 +32,8 @@ from listing.observe.towers import (
     EvidenceTower,
     EvidenceTowerHeads,
     TowerView,
+    upright,
 )
-from listing.observe.upright import turned_back, upright
 from listing.taxonomy import load_taxonomy
 from tests.listing.stubs import StubBackend, draft, of_photos
 
