@@ -65,7 +65,7 @@ def progress(total: int, what: str) -> Callable[[int], None]:
 
 
 def check_table(table: Path, given: Sequence[str] = (), photos: Path | None = None) -> None:
-    """Whether rows of a table can be used, before anything is built; the first photo that is not there is said.
+    """Whether rows of a table can be used, before anything is built; the first row of each trouble is said.
 
     Raises:
         CommandError: no row can. ImportProblem: the table or what was said of its columns cannot be used.
@@ -85,11 +85,16 @@ def check_table(table: Path, given: Sequence[str] = (), photos: Path | None = No
         photos=photos,
     )
     report = opened.report()
-    count, first = report.left_out.get(NO_PHOTO_FILE, (0, None))
-    if first:
-        say(f"{first.place} of {table.name}: {first.detail}; so it is with {count} of {report.read} rows")
+    for reason, (count, first) in report.left_out.items():
+        if not first.dropped:
+            what = first.detail if reason == NO_PHOTO_FILE else ", ".join(filter(None, (reason, first.detail)))
+            say(f"{first.place} of {table.name}: {what}; so it is with {count} of {report.read} rows")
     if not report.usable:
-        why = PHOTOS if first else f"check the table and --map; {'; '.join(line.strip() for line in report.lines())}"
+        why = (
+            PHOTOS
+            if NO_PHOTO_FILE in report.left_out
+            else f"check the table and --map; {'; '.join(line.strip() for line in report.lines())}"
+        )
         raise CommandError(f"nothing was done: {why.rstrip('.')}.", 2)
 
 

@@ -30,7 +30,7 @@ from listing.safety.contacts import sure_contact
 from listing.shops.catalogue import tools, vocabulary_of
 from listing.shops.shop import BRANDS, INDEX, TAXONOMY, Shop
 from listing.taxonomy import DEFAULT_FILE, Taxonomy, load_taxonomy
-from rag_index.imports.catalogue import Catalogue, open_catalogue
+from rag_index.imports.catalogue import Catalogue, PlainRow, open_catalogue
 from rag_index.imports.glossary import DROP, Entry, Glossary
 from rag_index.imports.importer import Import
 
@@ -63,8 +63,12 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         table.path, vocabulary_of(load_taxonomy(DEFAULT_FILE)), columns.no_vectors,
         column_choices=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
-    if not catalogue.columns.fields.get("photos"):
+    if not (column := catalogue.columns.fields.get("photos")):
         raise DataError(f"{table.path.name} has no column that names photos: add one with the name of each row's file.")
+    if not any(isinstance(row, PlainRow) and row.photos for row in catalogue.rows()):
+        raise DataError(
+            f"Column {column[0]} of {table.path.name} names no photo: write the name of each row's file there."
+        )
     words = columns.read_columns(catalogue)
     tell(f"columns: {_roles(catalogue)}")
     tell(f"{words.rows} rows, {len(words.kinds)} kinds of things; questions: {', '.join(words.values) or 'none'}")

@@ -272,9 +272,10 @@ def listing_ids(path: Path, vocabulary: Vocabulary, column_choices: ColumnChoice
 
 
 def _header(path: Path) -> list[str]:
-    rows = (row for row in one_row_each(read_rows(path)) if isinstance(row, RawRow))
-    if not (header := list(dict.fromkeys(column for row in rows for column in row.cells))):
-        raise ImportProblem(f"{path.name} has no row that can be read; check that it is the right file.")
+    rows = list(one_row_each(read_rows(path)))
+    if not (header := list(dict.fromkeys(column for row in rows if isinstance(row, RawRow) for column in row.cells))):
+        why = next((f" ({row.place}: {row.reason})" for row in rows if isinstance(row, RowProblem)), "")
+        raise ImportProblem(f"{path.name} has no row that can be read{why}; check that it is the right file.")
     return header
 
 

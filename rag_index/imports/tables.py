@@ -15,7 +15,9 @@ from rag_index.errors import IplError
 
 _ABOVE = 10  # lines among which the header is looked for
 MAX_CELL = 10_000_000  # characters; a quote that nobody closed would otherwise take the rest of a file
+_END = "\0"  # a line of its own behind the last one: what holds it is a cell that nothing closes
 _XML_HEAD = 65_536
+MANY_CELLS = "it has more cells than the header: is a quote above it not closed?"
 Cells = dict[str, Any]
 
 
@@ -65,18 +67,23 @@ def _read_csv(path: Path) -> Iterator[tuple[str, Cells | str]]:
         first = [line for _, line in zip(range(_ABOVE), file, strict=False)]
         # Excel may say its delimiter first, an eBay template its version, others what the table is.
         start = next((n for n, line in enumerate(first) if _is_header(line, path)), 0)
-        rows = csv.reader(chain(first[start:], file), delimiter=delimiter(first[start] if first else "", path))
+        head = first[start] if first else ""
+        rows = csv.reader(chain(first[start:], file, [_END]), delimiter=delimiter(head, path))
         names, last, above = _one_line(next(rows, [])), rows.line_num, True
         for cells in rows:
             place, last = f"line {start + last + 1}", rows.line_num
-            if not any(cells):
+            if not any(cells) or cells == [_END]:
                 continue
+            if cells[-1].endswith(_END):
+                raise ImportProblem(
+                    f"{path.name}, {place}: a cell opens with a quote that nothing closes; mend it there."
+                )
             if above and _names_groups(names, cells):
                 names = _one_line(cells)
                 continue
             above = False
             too_many = any(cell.strip() for cell in cells[len(names) :])
-            yield place, "it has more cells than the header" if too_many else _named(names, cells)
+            yield place, MANY_CELLS if too_many else _named(names, cells)
 
 
 def _one_line(names: list[Any]) -> list[str]:
@@ -94,10 +101,12 @@ def _names_groups(cells: list[Any], below: list[Any]) -> bool:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-16 says so in its first bytes; what is not UTF-8 is as Excel saves "CSV" in western Europe."""
+    """UTF-16 is told by its first bytes; what is not UTF-8 is as Excel saves "CSV" in western Europe."""
     with path.open("rb") as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if (head := file.read(2)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
+    if b"\0" in head:
+        return "utf-16-le" if head.endswith(b"\0") else "utf-16-be"
     try:
         with path.open(encoding="utf-8") as text:
             all(text)
@@ -111,11 +120,15 @@ def delimiter(head: str, path: Path) -> str:
     return "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=head.count)
 
 
-def _named(names: list[str], cells: list[str]) -> Cells:
-    """Cells by column; of two columns of one name the first that is filled."""
+def _named(names: list[str], cells: list[Any]) -> Cells:
+    """Cells by column; of two columns of one name the first that is filled, what else the second says as "NAME 2"."""
     row: Cells = {}
     for name, cell in zip(names, cells + [""] * (len(names) - len(cells)), strict=False):
-        row[name] = row.get(name) or cell
+        again = (f"{name} {n}" for n in range(2, len(names) + 2))
+        free = (
+            name if not cell or row.get(name, "") in ("", cell) else next(other for other in again if other not in row)
+        )
+        row[free] = row.get(free) or cell
     return row
 
 
@@ -128,7 +141,7 @@ def _read_jsonl(path: Path) -> Iterator[tuple[str, Cells | str]]:
                 row = json.loads(line)
             except json.JSONDecodeError:
                 row = None
-            yield f"line {number}", row if isinstance(row, dict) else "it is not a JSON object"
+            yield f"line {number}", _flat(row)
 
 
 def _read_json(path: Path) -> Iterator[tuple[str, Cells | str]]:
@@ -138,7 +151,15 @@ def _read_json(path: Path) -> Iterator[tuple[str, Cells | str]]:
     lists: list[list[Any]] = [value for value in values if isinstance(value, list)]
     rows = max(lists, key=len) if lists else []
     for number, row in enumerate(rows, 1):
-        yield f"object {number}", row if isinstance(row, dict) else "it is not a JSON object"
+        yield f"object {number}", _flat(row)
+
+
+def _flat(row: Any) -> Cells | str:
+    """An object's cells; one within it that has the title is the row itself."""
+    if not isinstance(row, dict):
+        return "it is not a JSON object"
+    inner = next((name for name, cell in row.items() if isinstance(cell, dict) and {"title", "name"} & {*cell}), None)
+    return row if inner is None or {"title", "name"} & {*row} else {**row.pop(inner), **row}
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Cells | str]]:
@@ -153,24 +174,35 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Cells | str]]:
 
 
 def _read_excel(path: Path) -> Iterator[tuple[str, Cells | str]]:
-    """The sheet of most rows; a whole number is one ("7", not "7.0"), a date is its words."""
+    """The sheet of most rows, and those of its header; a whole number is one ("7", not "7.0"), a date is its words."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         book = CalamineWorkbook.from_path(str(path))
-        sheets = (_sheet(book.get_sheet_by_index(n)) for n in range(len(book.sheet_names)))
-        rows: list[list[Any]] = max(sheets, key=lambda rows: sum(map(any, rows)), default=[])
+        sheets = [_sheet(book.get_sheet_by_index(n)) for n in range(len(book.sheet_names))]
     except CalamineError as error:
         raise ValueError(str(error)) from error
-    start = next((n for n, cells in enumerate(rows) if sum(map(bool, cells)) > 1), 0)  # above: the sheet's title
+    most = max(sheets, key=lambda rows: sum(map(any, rows)), default=[])
+    names = _one_line(most[_header_row(most)]) if most else []
+    for sheet, rows in zip(book.sheet_names, sheets, strict=True):
+        start = _header_row(rows)
+        if not rows or _one_line(rows[start]) != names:
+            continue
+        where = "" if rows is most else f" of sheet {sheet!r}"
+        for number, cells in enumerate(rows[start + 1 :], start + 2):
+            if any(cells):
+                filled = [int(c) if isinstance(c, float) and c.is_integer() else c for c in cells]
+                row = _named(names, [c if isinstance(c, int | float) else str(c) for c in filled])
+                row.pop("", None)
+                yield f"row {number}{where}", row
+
+
+def _header_row(rows: list[list[Any]]) -> int:
+    """Where a sheet's header stands: below its title, and below names of groups of columns."""
+    start = next((n for n, cells in enumerate(rows) if sum(map(bool, cells)) > 1), 0)
     while start + 1 < len(rows) and _names_groups(rows[start], rows[start + 1]):
         start += 1
-    names = _one_line(rows[start] if rows else [])
-    for number, cells in enumerate(rows[start + 1 :], start + 2):
-        if any(cells):
-            filled = [int(c) if isinstance(c, float) and c.is_integer() else c for c in cells]
-            plain = (c if isinstance(c, int | float) else str(c) for c in filled)
-            yield f"row {number}", {name: cell for name, cell in zip(names, plain, strict=False) if name}
+    return start
 
 
 def _sheet(sheet: Any) -> list[list[Any]]:

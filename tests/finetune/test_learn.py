@@ -118,6 +118,20 @@ def test_a_table_without_photos_ends_in_a_sentence(tmp_path: Path, capsys: pytes
     assert not (tmp_path / "shop").exists()
 
 
+def test_rows_that_do_not_fit_are_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = shop_table(tmp_path)
+    lines = [re.sub(r"([0-9]+)\.jpg$", r"\1 inch", line) for line in table.read_text().splitlines()]
+    lines[0] = lines[0].replace("image", "size,image")
+    table.write_text("\n".join([*lines, "99,acme,,Discs,Lime,9", lines[1]]))
+    assert main(["learn", str(table), "-o", str(tmp_path / "shop")]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ipl: line 38 of shop.csv: its title is empty; so it is with 1 of 38 rows",
+        "ipl: line 39 of shop.csv: it is there twice, as line 2; so it is with 1 of 38 rows",
+        "ipl: Column image of shop.csv names no photo: write the name of each row's file there.",
+    ]
+    assert not (tmp_path / "shop" / "current").exists()
+
+
 @pytest.mark.data
 @pytest.mark.model
 @pytest.mark.nightly

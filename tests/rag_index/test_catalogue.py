@@ -123,7 +123,7 @@ def test_other_column_names_and_line_numbers(tmp_path: Path) -> None:
         ("line 3", "its price is no amount"),
         ("line 6", "its title is empty"),
         ("line 7", "it is there twice"),
-        ("line 8", "it has more cells than the header"),
+        ("line 8", "it has more cells than the header: is a quote above it not closed?"),
     ]
     assert problems[2].detail == "as line 2"
 
@@ -175,6 +175,8 @@ TEXT = "\n".join(LINES)
 TEXTS = {  # form -> (the file's text, its encoding)
     "two headers": (f"Product,,,\n{TEXT}", "utf-8"),
     "utf-16": (TEXT.replace(",", ";"), "utf-16"),
+    "utf-16 that does not say so": (TEXT, "utf-16-le"),
+    "utf-16 of the other order": (TEXT, "utf-16-be"),
     "western": (TEXT.replace("Acme", "Grün"), "latin-1"),
     "sep= above": (f"sep=;\n{TEXT.replace(',', ';')}", "utf-8-sig"),
     "a title above": (f"Stock of May\n\n{TEXT}", "utf-8"),
@@ -184,10 +186,17 @@ TEXTS = {  # form -> (the file's text, its encoding)
     "other endings": ("\n".join([LINES[0], *(f"{line}.PNG" for line in LINES[1:])]), "utf-8"),
 }
 OBJECTS = [dict(zip(HEAD, [*row[:3], {"main": {"url": row[3]}}], strict=True)) for row in ROWS]
-JSONS = {"one list": OBJECTS, "a list within": {"of": "May", "items": OBJECTS}}
+JSONS = {
+    "one list": OBJECTS,
+    "a list within": {"of": "May", "items": OBJECTS},
+    "objects within": [{"product": dict(list(o.items())[:3]), "media": {"photos": [o["image"]]}} for o in OBJECTS],
+}
 
 
-@pytest.mark.parametrize("form", [*TEXTS, *JSONS, "nested", "two headers in Excel", "merged in Excel", "notes first"])
+EXCELS = ["two headers in Excel", "merged in Excel", "notes first", "sheets of one header"]
+
+
+@pytest.mark.parametrize("form", [*TEXTS, *JSONS, "nested", *EXCELS])
 def test_tables_as_people_keep_them_say_the_same(tmp_path: Path, form: str) -> None:
     """Lines above the header, other encodings, lists as Python writes them, photos by other paths and endings."""
     for _, _, _, name in ROWS:
@@ -201,6 +210,8 @@ def test_tables_as_people_keep_them_say_the_same(tmp_path: Path, form: str) -> N
         table = written(tmp_path / "t.jsonl", "\n".join(map(json.dumps, OBJECTS)))
     elif form == "two headers in Excel":
         excel(table, [["Product", "", "", "Media"], HEAD, *ROWS])
+    elif form == "sheets of one header":
+        excel(table, [[""]], [["Hats"], HEAD, *ROWS[:2]], [["Who", "What"], ["Anna", "prices"]], [HEAD, *ROWS[2:]])
     elif form == "notes first":
         excel(table, [["Who", "What"], ["Anna", "prices"]], [HEAD, *ROWS])
     else:
@@ -212,6 +223,23 @@ def test_tables_as_people_keep_them_say_the_same(tmp_path: Path, form: str) -> N
     titles = [title.replace("Acme", "Grün") if form == "western" else title for _, title, *_ in ROWS]
     assert [(row.title, row.category) for row in found] == list(zip(titles, (row[2] for row in ROWS), strict=True))
     assert [catalogue.find_photo(row.photos[0]).name for row in found] == [f"{name}.png" for *_, name in ROWS]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_columns_of_one_name_lose_nothing(tmp_path: Path, kind: str) -> None:
+    rows = [
+        ["title", "image", "image", "note", "note"],
+        ["Hat", "", "b.jpg", "x", ""],
+        ["Belt", "a.jpg", "b.jpg", "", "x"],
+    ]
+    table = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        written(table, "\n".join(map(",".join, rows)))
+    else:
+        excel(table, rows)
+    catalogue = opened(table)
+    assert [row.photos for row in split(catalogue)[0]] == [("b.jpg",), ("a.jpg", "b.jpg")]
+    assert catalogue.columns.unused(catalogue.header) == ["note"], "there is one value of it in each row"
 
 
 def test_jsonl_and_parquet_say_what_csv_says(tmp_path: Path) -> None:
@@ -328,7 +356,13 @@ def test_unusable_tables(tmp_path: Path) -> None:
     (tmp_path / "torn.xlsx").write_bytes((tmp_path / "torn.xlsx").read_bytes()[:300])
     written(tmp_path / "torn.xml", GOOGLE[:500])
     written(tmp_path / "bomb.xml", '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "b">]><rss><item/></rss>')
+    written(tmp_path / "lists.jsonl", '[{"title": "Hat"}]\n')
+    rows = [f"Hat {n};hat;a.jpg" for n in range(1, 121)]
+    rows[56] = rows[56].replace(";", ';"', 1)
+    written(tmp_path / "quote.csv", "\n".join(["title;category;image", *rows]))
     for name, says in (
+        ("lists.jsonl", r"no row that can be read \(line 1: it is not a JSON object\)"),
+        ("quote.csv", "line 58: a cell opens with a quote that nothing closes"),
         ("no.csv", "There is no file"),
         ("a.doc", "save it as one of"),
         ("torn.xlsx", "damaged"),
