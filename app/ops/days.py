@@ -197,7 +197,10 @@ def _stood(points: Sequence[Point], measure: str) -> str:
 
 def _last_days(points: Sequence[Point], measure: str) -> str:
     name, unit = ("pieces sold a day", "count") if measure == "orders" else LINES[measure]
-    return f"{name} {_written(_pooled(_by_day(points, measure)[-7:])[0], unit)}"
+    days = _by_day(points, measure)
+    if measure == "orders":
+        days = days[:-1] or days  # the last day is not whole
+    return f"{name} {_written(_pooled(days[-7:])[0], unit)}"
 
 
 def _by_day(points: Iterable[Point], measure: str) -> list[tuple[date, float, float, float]]:

@@ -59,7 +59,8 @@ def models(figures: Figures) -> Table:
     headers = ("stage", "serves", "share", "installed (UTC)", "learned from", "clicks of what it showed")
     note = (
         "Without a model popularity chooses, orders do not count, and the ranking model scores ads. "
-        f"“{PROGRAM} recommend promote STAGE VERSION” gives a version all visitors, “rollback STAGE” goes back."
+        f"“{PROGRAM} recommend promote STAGE VERSION” gives a version all visitors, "
+        f"“{PROGRAM} recommend rollback STAGE” takes this stage alone back to the version before."
     )
     return Table(headers, tuple(rows), note)
 

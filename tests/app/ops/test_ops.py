@@ -97,6 +97,10 @@ def test_the_first_sentence_names_the_day_of_a_change_and_chance_names_none():
         "No change beyond chance: clicks of what was seen 11.0 % in the last seven days"
     )
     assert changed([]) == "Nobody has seen a page in the last two weeks."
+    sold = [Point(date(2026, 11, 16 + k), "orders", "all", intervals.Interval(n, None, None), n)
+            for k, n in enumerate([2, 2, 2, 2, 0])]  # fmt: skip
+    (pieces,) = (c["says"] for c in charts(sold) if c["title"] == "Pieces sold")
+    assert pieces.endswith("pieces sold a day 2.0 in the last seven days"), "the last day is not whole"
 
 
 def test_looking_changes_nothing(used):
