@@ -64,7 +64,9 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         column_choices=table.given, glossary=table.glossary, photos=table.photos,
     )  # fmt: skip
     if not (column := catalogue.columns.fields.get("photos")):
-        raise DataError(f"{table.path.name} has no column that names photos: add one with the name of each row's file.")
+        raise DataError(
+            f"{table.path.name} has no column that names photos: name it with --map photos=COLUMN, or add one."
+        )
     if not any(isinstance(row, PlainRow) and row.photos for row in catalogue.rows()):
         raise DataError(
             f"Column {column[0]} of {table.path.name} names no photo: write the name of each row's file there."
@@ -129,7 +131,8 @@ def _roles(catalogue: Catalogue) -> str:
     """The table's columns and what each is read as, for a person to see what was taken for what."""
     fields = {", ".join(columns): name for name, columns in catalogue.columns.fields.items() if columns}
     named = {column: name for name, column in catalogue.columns.attributes.items()}
-    return "; ".join(f"{column} = {name.replace('_', ' ')}" for column, name in (fields | named).items())
+    rest = {", ".join(unused): "not told by name"} if (unused := catalogue.columns.unused(catalogue.header)) else {}
+    return "; ".join(f"{column} = {name.replace('_', ' ')}" for column, name in (fields | named | rest).items())
 
 
 def _brands(words: columns.ShopColumns) -> Iterator[str]:

@@ -30,7 +30,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG")  # of file
 MOST_PHOTOS = 8  # of one listing
 MOST_WORDS = 1_000  # of one column that are put into the glossary; a column of more is no column of kinds
 MOST_VALUES, MIN_CELLS, MOST_FIT = 60, 20, 0.9  # of a column that is told by its values
-_TRUE = frozenset({"1", "true", "yes", "y", "sold"})
+_TRUE = frozenset({"1", "true", "yes", "y", "x", "sold"})
 
 
 class _Dropped(ValueError):

@@ -94,7 +94,7 @@ def find_columns(
             some = f"{', '.join(FIELDS)}, {ATTRIBUTE_PREFIX}NAME"
             raise ImportProblem(f"There is no field {name!r}{near_hint(name, valid)}; the fields are: {some}.")
     if not fields["title"]:
-        raise _no_title(named, header, table)
+        raise _no_title([n for n in ("title", "category", "photos") if not fields[n]], named, header, table)
     taken = {c for columns in fields.values() for c in columns}
     by_attribute = {
         name: columns[0] for name, columns in attribute_columns.items() if columns and columns[0] not in taken
@@ -136,11 +136,12 @@ def _exists(column: str, header: Collection[str], table: str) -> str:
     raise ImportProblem(f"{table} has no column {column!r}{near_hint(column, header)}; it has: {', '.join(header)}.")
 
 
-def _no_title(named: Mapping[str, str], header: Collection[str], table: str) -> ImportProblem:
+def _no_title(missing: list[str], named: Mapping[str, str], header: Collection[str], table: str) -> ImportProblem:
     likely = next((near for n in ("title", "name") for near in get_close_matches(n, named, 1)), None)
     hint = f"; is it {named[likely]!r}?" if likely else "."
     return ImportProblem(
-        f"{table} has no column for the title{hint} Say it with --map title=COLUMN (it has: {', '.join(header)})."
+        f"{table} has no column for the {', the '.join(missing)}{hint} "
+        f"Say it with --map {','.join(f'{name}=COLUMN' for name in missing)} (it has: {', '.join(header)})."
     )
 
 
