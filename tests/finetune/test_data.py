@@ -119,6 +119,7 @@ def test_a_listing_teaches_what_photos_can_show(tmp_path):
     assert (taught["category"], taught["colour"]) == ("hoodie", "navy")
     assert taught.keys() <= {"category", "colour", "form", "claims", "listing"}
     odd = {**listing, "id": "b", "title": "Kurta", "category": "Kurtas"}
+    assert listing_tasks(odd, TAXONOMY, Random(0), []) == []
     file = write_rows(tmp_path / "l.jsonl", [listing, odd, {**odd, "category": "Hoodie", "photos": []}])
     rows, report = read_listings(file, tmp_path / "out")
     assert not rows

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from listing.calibration import UNCALIBRATED, Calibration
+from listing.decide.claims import NAME
 from listing.decide.settle import settle
 from listing.observe.seller import Edit, word_of
 from listing.revise import follow, revise, statement_of, with_statement
@@ -121,6 +122,12 @@ def test_a_typed_brand_stands_in_a_models_title():
     assert pressed(draft, [umbro, nike]).title == "Flowing navy gown, Nike"
     assert pressed(draft, [umbro, Edit("drop", "brand")]).title == draft.title
     assert pressed(draft, [umbro]).description == draft.description
+
+
+def test_another_kind_takes_the_place_of_the_name_in_a_typed_title():
+    earlier = [Edit("set", "category", "Towel"), Edit("set", NAME, "bath towel"), Edit("set", "title", "My bath towel")]
+    along = follow(draft_of("Dress", text("Dress")), earlier, Edit("set", "category", "Rug"), NOW)
+    assert Edit("along", "title", "My rug") in along
 
 
 def test_a_models_text_changes_where_the_press_touches_it():

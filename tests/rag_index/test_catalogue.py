@@ -17,6 +17,7 @@ from rag_index.imports.catalogue import NO_PHOTO_FILE, Catalogue, PlainRow, open
 from rag_index.imports.columns import parse_mapping
 from rag_index.imports.glossary import read_glossary
 from rag_index.imports.tables import ImportProblem, RowProblem
+from rag_index.imports.words import Vocabulary
 from tests.rag_index.listings import WORDS, by_letters
 
 
@@ -274,6 +275,12 @@ def test_categories(tmp_path: Path, theirs: str, ours: str | None, sure: bool) -
     table = written(tmp_path / "t.jsonl", json.dumps({"title": "Thing", "category": theirs}) + "\n")
     entry = opened(table).glossary.categories[theirs]
     assert (entry.internal, entry.sure) == (ours, sure)
+
+
+def test_a_value_that_says_unlike_itself_is_that_value() -> None:
+    words = Vocabulary({}, {"material": {"synthetic": (), "leather": ()}})
+    said = {w: words.value("material", w) for w in ("Synthetic", "Synthetic leather")}
+    assert [(g.internal, g.sure) for g in said.values()] == [("synthetic", True), ("leather", False)]
 
 
 def test_mapping_file_is_edited_and_read_back(tmp_path: Path) -> None:

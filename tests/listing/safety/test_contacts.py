@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from listing.safety.clauses import scrub_listing
 from listing.safety.contacts import MASK, find_contacts, scrub, scrub_for_index, sure_contact
 from listing.safety.prohibited_goods import check_goods
 from tests.listing.scoring import contacts, read_set
@@ -112,6 +113,8 @@ def test_scrubbing_leaves_a_readable_text_and_settles() -> None:
     masked = f"Blue wool coat, size 42/44, £25. Ring me on {MASK} or mail {MASK}. Two buttons are new."
     assert scrub(text) == scrub(masked) == masked
     assert scrub(text, mask="") == scrub(scrub(text, mask=""), mask="")
+    for end in ("", ".", "!\nWarm."):
+        assert scrub_listing(f"Soft and a.b@web.de{end}") == f"Soft{end}"
     kinds = [span.kind for span in find_contacts("Ring 07700 900 412, mail a.b@web.de, see https://example.com/shop")]
     assert kinds == ["phone", "email", "url"]
 

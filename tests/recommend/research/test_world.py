@@ -93,6 +93,7 @@ def test_events_are_the_labels_and_come_later(world):
 def test_things_are_shown_between_listing_and_leaving(world):
     simulated = Impressions(make_config(SIZES), 3)
     items, posts = simulated.truth.items, simulated.truth.posts
+    assert items.ad.mean() == pytest.approx(WorldConfig().ad_share, abs=0.02)
     for day, rows, _ in simulated.days():
         at = rows["entity"] == ITEM
         item, post = rows["item"][at], rows["post"][~at]
