@@ -132,7 +132,7 @@ def build_model(text_config: Any) -> Any:
     import torch
     from transformers import FastVlmConfig, FastVlmForConditionalGeneration, TimmWrapperConfig
 
-    vision = TimmWrapperConfig(  # type: ignore[call-arg]  # the rest belongs to timm
+    vision = TimmWrapperConfig(  # the rest belongs to timm
         architecture="tf_efficientnet_lite0",
         num_classes=0,
         model_args={"global_pool": ""},

@@ -15,10 +15,12 @@ from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import TensorBoardCallback, get_available_reporting_integrations
+from transformers.trainer import Trainer
+from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import get_last_checkpoint, set_seed
+from transformers.training_args import TrainingArguments
 
 from finetune.errors import TuneError
 from finetune.train.answers import answer_scores, likeliest

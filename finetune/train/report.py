@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import TrainerCallback
+from transformers.trainer_callback import TrainerCallback
 
 from finetune.data.files import write_lines
 from finetune.data.photosets import open_photo
