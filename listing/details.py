@@ -18,6 +18,8 @@ from listing.taxonomy import CategoryNode
 _FOLDER = Path(__file__).parent / "observe"
 FILE = _FOLDER / "details.yaml"
 _PARTS = re.compile(r"[.,;\n]|\b(?:and|with)\b")
+_ENDINGS = re.compile(r"(?:e?s|ed|ing)$")
+_SMALL = frozenset(("a", "an", "at", "down", "in", "looks", "of", "on", "the"))
 TYPES_FILE = _FOLDER / "item_types.yaml"
 RATES_FILE = _FOLDER / "detail_rates.json"
 EXCLUSIVE = "exclusive"  # the one block of the file that holds no details
@@ -38,6 +40,19 @@ class Details:
     def named(self, text: str) -> set[str]:
         """The phrases that one part of a list says by itself: "a zip and pockets" names no zip pockets."""
         return {phrase for part in _PARTS.split(text) for phrase in self.read(part)}
+
+
+def words_stand(words: str, text: str) -> bool:
+    """True if one part of a text has all of a detail's words, two or more: "a pocket on its chest" is a chest pocket.
+
+    One word alone may be a part's: "belt loops" are no belt.
+    """
+    wanted = _stems(words)
+    return len(wanted) > 1 and any(wanted <= _stems(part) for part in _PARTS.split(text))
+
+
+def _stems(text: str) -> set[str]:
+    return {_ENDINGS.sub("", word) for word in re.findall(r"\w+", text.lower()) if word not in _SMALL}
 
 
 @lru_cache(maxsize=1)

@@ -10,8 +10,9 @@ from listing.backends.base import RepliesUnreadable
 from listing.decide.claims import FIBRES, NAME, Claim
 from listing.decide.colour_words import members
 from listing.decide.decision import Decision
+from listing.decide.policies import policy
 from listing.decide.settle import Item, implied
-from listing.details import detail_forms, form_for, load_details
+from listing.details import detail_forms, exclusive, form_for, load_details, words_stand
 from listing.observe.language_model import TOWERS
 from listing.say.marks import find_spans
 from listing.say.plan import stated_claims
@@ -90,8 +91,9 @@ def offers_of(likely: Likely, item: Item) -> list[Offer]:
     for (attribute, value), p in ranked:
         label = _label(attribute, value, item)
         few = attribute == "detail" or values[attribute] < MOST_VALUES
-        if label and label not in labels and value not in FIBRES and few:
-            labels.add(label)
+        words = label.replace("-", " ")
+        if words and words not in labels and value not in FIBRES and few:
+            labels.add(words)
             values[attribute] += 1
             offers.append(Offer(attribute=attribute, value=value, label=label, confidence=min(1.0, p)))
     return offers
@@ -136,16 +138,36 @@ def open_offers(draft: Draft, item: Item) -> list[Offer]:
     claims = stated_claims(draft)
     if not draft.spans or draft.category.value is None:
         return []
-    before = item.of(claims)
-    program_text = f"{draft.title}. {draft.description.partition(chr(10) * 2)[0]}"
-    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(program_text)
+    before, text = item.of(claims), f"{draft.title}. {draft.description}"
+    written = {c.value for c in claims if c.attribute == "detail"} | load_details().named(text)
     offers: list[Offer] = []
     for offer in draft.offers:
-        if offer.value in written if offer.attribute == "detail" else _speaks(draft, claims, offer, before):
-            continue
-        if _adds(offer, claims, before):
+        if offer.attribute == "detail":
+            said = offer.value in written or words_stand(offer.label, text)
+            said = said or _excluded(offer.value, draft, claims, before)
+        else:
+            said = _speaks(draft, claims, offer, before)
+        if not said and _adds(offer, claims, before):
             offers.append(offer)
     return offers[:MOST]
+
+
+def _excluded(detail: str, draft: Draft, claims: Sequence[Claim], item: Item) -> bool:
+    """True if what the texts say for sure leaves no room for a detail: no puffed sleeves where it is sleeveless."""
+    forms, sure = detail_forms(), [c for c in claims if c.status != "check"]
+    stated = {c.value for c in sure if c.attribute == "detail" and c.value in forms}
+    if any(detail in line and not stated.isdisjoint(line) for line in exclusive()):
+        return True
+    barred = [Claim(name, value) for name, values in forms[detail].unless.items() for value in values]
+    spoken = find_spans(draft.texts, item, [*claims, *barred]) if barred else []
+    said = {(c.attribute, c.value) for c in sure} | {(s.attribute, s.value) for s in spoken if s.status != "check"}
+    said |= {(name, value) for each in stated for name, values in forms[each].says.items() for value in values}
+    silent = _silent(item)
+    return any((c.attribute, c.value) in said or f"{c.attribute}={c.value}" in silent for c in barred)
+
+
+def _silent(item: Item) -> frozenset[str]:
+    return implied(item.node, item.name.value if item.name.attribute == NAME else None)
 
 
 def _label(attribute: str, value: str, item: Item) -> str:
@@ -182,8 +204,9 @@ def _speaks(draft: Draft, claims: Sequence[Claim], offer: Offer, item: Item) -> 
     said = [claim.value for claim in claims if claim.attribute == offer.attribute]
     if said:
         return not any(offer.attribute == "colour" and offer.value in members(value) for value in said)
-    others = [claim for claim in claims if claim.attribute == "category"]
-    texts = find_spans(draft.texts, item, [*others, Claim(offer.attribute, offer.value)])
+    others = [claim for claim in claims if claim.attribute == "category" and offer.attribute != NAME]
+    values = item.attributes[offer.attribute].values if policy(offer.attribute).single else (offer.value,)
+    texts = find_spans(draft.texts, item, [*others, *(Claim(offer.attribute, value) for value in values)])
     return any(span.attribute == offer.attribute for span in texts)
 
 
@@ -193,10 +216,10 @@ def _adds(offer: Offer, claims: Sequence[Claim], before: Item) -> bool:
     if offer.attribute == "detail":
         if "text" in before.facts and detail_forms()[offer.value].place == "printed":  # the print says it finer
             return False
-    elif offer.attribute != NAME:
-        silent = implied(before.node, before.name.value if before.name.attribute == NAME else None)
-        if {offer.attribute, f"{offer.attribute}={offer.value}", f"={offer.value}"} & silent:
-            return False
+    elif offer.attribute != NAME and not _silent(before).isdisjoint(
+        (offer.attribute, f"{offer.attribute}={offer.value}", f"={offer.value}")
+    ):
+        return False
     after = before.of([*claims, claim])
     here = [after.name, *after.facts.values(), *after.details, *after.wear]
     gone = [c for c in (*before.facts.values(), *before.details) if c not in here]

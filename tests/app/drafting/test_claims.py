@@ -326,6 +326,15 @@ def test_what_is_no_claim_is_refused_whole(services, me, made):
     assert services.drafts.get(me, made.draft_id).version == made.version
 
 
+def test_page_and_terminal_offer_the_same(services, me, made):
+    edits = {"detail:drawstring hood": "drawstring hood"}
+    for view in (made, services.drafts.settle(me, made.draft_id, edits)):
+        chips = re.findall(r'data-do="add"[^>]*data-label="([^"]+)"', draft_html(view, [], retrieval=False))
+        (line,) = re.findall(r"\nCould add: (.+)\n", draft_text(view.draft))
+        assert chips == line.split(", ")
+        assert ("drawstring hood" in chips) == (view is made)
+
+
 def test_the_terminal_shows_what_is_likely(draft):
     gone = ("two pockets", "leopard lining", "two pockets")
     flags = [

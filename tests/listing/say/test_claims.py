@@ -170,12 +170,41 @@ def offered(kind: str, claims: list[Claim], *likely: tuple[str, str]) -> list[st
         ("T-Shirt", [Claim("colour", "navy")], [("colour2", "navy"), ("colour2", "white")], ["also white"]),
         ("T-Shirt", [Claim("colour", "navy")], [("pattern", "striped"), ("audience", "men")], ["striped", "for men"]),
         ("T-Shirt", [Claim("pattern", "logo")], [("pattern", "graphic"), ("pattern", "other")], []),
+        ("Dress", [Claim("sleeve", "sleeveless")], [("detail", "puff sleeves"), ("detail", "bow")], ["bow"]),
+        ("Dress", [Claim("sleeve", "sleeveless", "check", 0.6)], [("detail", "puff sleeves")], ["puffed sleeves"]),
+        ("Dress", [Claim("detail", "thin straps")], [("detail", "rolled sleeves")], []),
+        ("Undershirt", [Claim("colour", "navy")], [("detail", "rolled sleeves"), ("detail", "bow")], ["bow"]),
+        ("Longsleeve", [Claim("closure", "buttons")],
+         [("detail", "open front"), ("detail", "white buttons"), ("closure", "buttons")], ["pale buttons"]),
+        ("Shirt", [Claim("pattern", "checked")], [("detail", "vertical stripes"), ("detail", "large check")],
+         ["large check"]),
+        ("Pants", [Claim("detail", "five-pocket cut")], [("detail", "elastic waist"), ("detail", "belt")], ["belt"]),
+        ("Shoes", [Claim("colour", "navy")], [("item_type", "shoes"), ("detail", "slip-on"), ("closure", "slip-on")],
+         ["slip-on"]),
         ("Shoes", [Claim("colour", "navy")], [("condition", "scuffed"), ("item_type", "loafers")],
          ["scuffed", "type: loafers"]),
     ],
 )  # fmt: skip
 def test_what_is_offered(kind, claims, likely, labels):
     assert offered(kind, claims, *likely) == labels
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        ("Sleeveless.", ["pockets", "chest pocket", "belt", "pale buttons"]),
+        ("With short sleeves.", ["puffed sleeves", "pockets", "chest pocket", "belt", "pale buttons"]),
+        ("A pocket sits on its chest.", ["short-sleeved", "puffed sleeves", "belt", "pale buttons"]),
+        ("It has buttons.\n\nPale and with belt loops.",
+         ["short-sleeved", "puffed sleeves", "pockets", "chest pocket", "belt", "pale buttons"]),
+        ("Its buttons are pale.\n\nI lost the belt.", ["short-sleeved", "puffed sleeves", "pockets", "chest pocket"]),
+    ],
+)  # fmt: skip
+def test_nothing_is_offered_that_typed_words_say_or_rule_out(words: str, labels: list[str]) -> None:
+    likely = [("sleeve", "short"), ("detail", "puff sleeves"), ("detail", "pockets"), ("detail", "chest pocket")]
+    ranked = dict.fromkeys([*likely, ("detail", "belt"), ("detail", "white buttons")], 0.5)
+    draft = with_offers("Dress", [Claim("colour", "navy")], ranked, description=words)
+    assert {offer.label for offer in open_offers(draft, item_of("Dress", TAXONOMY))} == {*labels}
 
 
 def test_unclaimed_words_of_a_text_are_not_offered():
