@@ -51,7 +51,6 @@ def run_test(args: argparse.Namespace) -> int:
     options = {"--strict-left-out": args.strict, "--fast": args.fast, "--nightly": args.nightly}
     pytest = ("-m", "pytest", "-q", *(name for name, chosen in options.items() if chosen))
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start many programs: each would compile all it imports
 
     def run(name: str, arguments: Sequence[str]) -> int:
         started = time.monotonic()
