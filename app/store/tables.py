@@ -133,8 +133,9 @@ class ListingRow(Base):
     version: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     published_at: Mapped[datetime | None]
-    generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # Kept for corrections to learn from; a page of the feed does not read them.
+    generated: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
     bid: Mapped[float | None] = mapped_column(Float)
     __table_args__ = (
         UniqueConstraint("draft_id", name="uq_listings_draft_id"),
