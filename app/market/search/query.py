@@ -38,6 +38,7 @@ _NAMES_OF_SIZES = {"SMALL": "S", "MEDIUM": "M", "LARGE": "L"}
 _EXTRA = re.compile("(?:EXTRA|X)-?([SL])(?:MALL|ARGE)")
 _SIZE = re.compile(rf"{_NAMED_SIZE}([\w/.,-]*\w)|\bin (\d\d)\b(?!\s*(?:cm|mm|kg|inch))|{_BARE_SIZE}", re.I)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*['’]?")
+_NOT_TOO = re.compile(r"\b(?:not|nicht|pas|non?) (?:too|so|zu|trop|muy|demasiado|troppo) \w+", re.I)  # no wish
 _LONGEST, _MOST_BARRED = 3, 4  # words of a name; phrases of what is not wanted
 _FACTS = ("colour", "pattern", "material", "audience", "sleeve", "neckline", "closure")
 _WITHOUT = "without"
@@ -99,7 +100,7 @@ class Query:
 
 def understand(text: str, off: Collection[str] = ()) -> Query:
     """The meaning of a search. off: names of ``TURNABLE`` whose words are passed over."""
-    brand, text = _brand(text)  # before sizes: the M of H&M is none
+    brand, text = _brand(_NOT_TOO.sub(" ", text))  # before sizes: the M of H&M is none
     text, least, most = _prices(text)
     size, text = _size(text)
     typed = _WORD.findall(text.lower())
@@ -227,16 +228,20 @@ def _name_but(tokens: list[str], no_names: Collection[str], *, head_first: bool)
 
 
 def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
-    """Attribute -> values, attribute -> as it was typed, and the words that say none."""
+    """Attribute -> values (either, of "green or olive"), attribute -> as it was typed, and the words that say none."""
     lexicon, facts, stated = load_lexicon(load_taxonomy()), {}, {}
     left: list[str] = []
+    either = False
     for phrase in _phrases(tokens):
         meaning = {n: v for n, v in lexicon.meaning(phrase).items() if n in _FACTS}
-        name = next((n for n in _FACTS if n in meaning and n not in facts), None)
+        name = next((n for n in _FACTS if n in meaning and (either or n not in facts)), None)
         if name is None:
             left += phrase.split()
+        elif name in facts:
+            facts[name], stated[name] = facts[name] | meaning[name], f"{stated[name]} or {phrase}"
         else:
             facts[name], stated[name] = meaning[name], phrase
+        either = phrase in ("or", "oder", "ou")
     return facts, stated, left
 
 

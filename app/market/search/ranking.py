@@ -117,7 +117,7 @@ def fused(lists: Iterable[Sequence[str]]) -> dict[str, float]:
 
 
 def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bool) -> tuple[list[str], bool]:
-    """Ids in one list, and whether the first fits all of the search, its name included; else they fit most of it.
+    """Ids in one list, and whether the first fits all of the search, name and main colour included; else most of it.
 
     Of those that fit all of it come first the ones that are called as asked; the others of the kind follow where these
     are few. Where there are none, those that are called so and do not state all facts come before the others, and those
@@ -146,5 +146,6 @@ def ranked(fits: Mapping[str, Fit], lists: Iterable[Sequence[str]], *, named: bo
 
     order = sorted(called, key=key)
     others = [i for i in places if i in fits and not fits[i].whole] if not named and len(order) < FEW else []
-    so_called = not named or fits[order[0]].closeness >= NARROWER
+    first = fits[order[0]]
+    so_called = (not named or first.closeness >= NARROWER) and not first.aside
     return [*order, *sorted(others, key=lambda i: (-places[i], i))], so_called

@@ -16,6 +16,7 @@ _DISTANCE = 2
 _LONGEST_PHRASE = 5  # words, as in "t-shirt à manches longues"
 _SHORTEST_PART, _SHORTEST_HEAD, _SHORTEST_JOINED = 3, 4, 7  # letters, of a compound's parts and of joined words
 _SHORTEST_BRAND, _LONG_BRAND, _LONGEST_BRAND = 5, 7, 3  # letters of one that may be misspelt, once or twice; words
+_LONG_WORD = 8  # letters of a brand that is a word, too, and may be misspelt
 _COMMON = 250_000  # times in Google Books; a rarer word may be a slip of a brand ("rebook") or another language's
 _LINKS = ("", "s", "n", "en", "er", "e")  # letters between the parts of a German compound
 
@@ -67,13 +68,13 @@ def spellings(brand: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _brands() -> tuple[dict[str, list[str]], SymSpell]:
-    """Spellings by each of them, and what finds the nearest of those that are no ordinary words."""
+    """Spellings by each of them, and what finds the nearest of those that are no ordinary words, or long ones."""
     by_name: dict[str, list[str]] = {}
     speller = SymSpell(max_dictionary_edit_distance=_DISTANCE)
     for ordinary, names in read_brands(BRAND_FILE):
         for name in names:
             by_name[plain(name)] = names
-            if not ordinary and len(plain(name)) >= _SHORTEST_BRAND - 1:
+            if len(plain(name)) >= (_LONG_WORD if ordinary else _SHORTEST_BRAND - 1):
                 speller.create_dictionary_entry(plain(name), 1)
     return by_name, speller
 
@@ -181,7 +182,8 @@ def _spelt(word: str, language: str) -> list[str]:
         return parts
     compound = _compound(bare) if language in ("", "de") else []
     most = 1 if len(bare) < 6 else _DISTANCE
-    nearest = [] if compound else speller.lookup(bare, Verbosity.TOP, max_edit_distance=most)
+    near = [] if compound else speller.lookup(bare, Verbosity.CLOSEST, max_edit_distance=most)
+    nearest = [x for x in near if x.distance == 1 or x.term[0] == bare[0]]  # "sommer" is no "hammer"
     if not nearest:
         return compound or [bare]
     term = nearest[0].term

@@ -141,10 +141,32 @@ def test_words_filters_and_orders(search, client):
     assert find("jacket", sort="low") == ["red", "parka"]
 
 
-def test_a_thing_of_the_colour_comes_before_one_with_some_of_it(search):
-    facts = {"a": {"colour": "blue", "colour2": "red"}, "b": {"colour": "blue, red"}, "c": {"colour": "red"}}
+def test_a_thing_of_the_colour_comes_before_one_with_some_of_it(search, client):
+    facts = {
+        "a": {"colour": "blue", "colour2": "red"}, "b": {"colour": "blue, red"}, "c": {"colour": "red"},
+        "d": {"colour": "black", "colour2": "white"},
+    }  # fmt: skip
     find = search({name: ("Outwear", "Winter jacket", 9, colours) for name, colours in facts.items()})
+
+    def page(q):
+        return client.get("/feed", params={"q": q}).text
+
     assert find("red jacket") == ["c", "a", "b"]
+    assert "Nothing matches all of it" not in page("red jacket")
+    assert find("white jacket") == ["d"], "which is black with some white"
+    assert "Nothing matches all of it" in page("white jacket")
+
+
+def test_a_narrower_name_and_either_colour_are_what_was_asked_for(search):
+    find = search({
+        "coat": ("Outwear", "Blue trench coat", 40, {"item_type": "trench coat", "colour": "blue"}),
+        "jacket": ("Outwear", "Cream jacket", 40, {"item_type": "jacket", "audience": "women"}),
+        "blouse": ("Blouse", "Emerald blouse", 17, {"item_type": "blouse", "colour": "green"}),
+        "top": ("Top", "Satin top", 20, {"item_type": "top", "colour": "olive"}),
+    })  # fmt: skip
+    assert find("manteau femme")[0] == "coat"
+    assert set(find("a smart top for the office, green or olive")) == {"blouse", "top"}
+    assert understand("something fluffy, not too expensive").barred == {}
 
 
 @pytest.mark.stores
@@ -328,6 +350,7 @@ def test_names_are_not_corrected(text):
         ("addidas hoodie", "adidas", "hoodie"), ("leviss jeans", "levi's", "jeans"), ("zarra dress", "zara", "dress"),
         ("nort face jacket", "the north face", "jacket"), ("new balence", "new balance", ""), ("sweter", "", "jumper"),
         ("backpak", "", "backpack"), ("robe bleue", "", "dress"), ("rain coat", "", "raincoat"),
+        ("conversse trainers", "converse", "trainers"), ("kleid für sommer", "", "dress"), ("sommar", "", ""),
     ],
 )  # fmt: skip
 def test_slips_of_a_brand_are_read_as_the_brand(text, brand, name):
