@@ -162,6 +162,8 @@
     if (more) suggest();
     const next = state.settled && block.querySelector(".mirror mark[data-open], .bottom .main");
     if (next) { state.settled = false; next.focus({ preventScroll: true }); }
+    const sheet = state.asking && block.querySelector(".bottom:has([data-unconfirmed]) p"); // in the place of Publish
+    if (sheet) { state.asking = false; sheet.focus({ preventScroll: true }); }
     const adds = within(".adds button");
     if (state.adding >= 0 && adds.length) { adds[Math.min(state.adding, adds.length - 1)].focus({ preventScroll: true }); state.adding = -1; }
     all("input[type=file]:not([accept])").forEach((field) => { field.accept = PHOTOS; }); // what is no photo is named by the server
@@ -223,6 +225,7 @@
     if (!what) return;
     event.preventDefault();
     if (what === "publish" && asksPrice()) return;
+    state.asking = what === "publish";
     send({ do: what, ...(run && { run }) }, form, form);
     forget(...[...form.elements].map((field) => field.id));
     if (state.open.has(id)) reveal(id, false);

@@ -85,6 +85,7 @@ def listing_states(page: Page, url: str) -> Iterator[str]:
     publish(page).click()
     right = page.get_by_role("button", name="Right, publish")
     expect(right).to_be_visible()
+    expect(page.locator(".bottom p")).to_be_focused()  # the next Tab is at what may leave the text
     yield "asked whether the marked words are right"
     right.click()
     expect(page.get_by_role("heading", name="It is online")).to_be_visible()
