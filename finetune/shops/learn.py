@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +80,9 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         observer = PhotoObserver(folder, stamp, shop.cache / "observed.jsonl")
         importer = Import(
             _in_shop_words(table, catalogue, words, taxonomy), tools(), encoders, shop.cache, sure_contact,
-            features=observer.features, texts=False, store_as=_SHARED_TABLE,
+            features=observer.features, texts=False, store_as=_SHARED_TABLE, bf16=has_bfloat16(),
         )  # fmt: skip
-        with _quick():
-            rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
+        rows = importer.prepare(lambda done: tell(f"{done} of {words.rows} rows made ready"))
         if rows.usable < MIN_LISTINGS:
             why = "; ".join(line.strip() for line in rows.lines())
             raise DataError(f"{table.path.name} has too few rows to learn from, {MIN_LISTINGS} are needed: {why}")
@@ -118,13 +116,6 @@ def learn(table: Table, shop: Shop, home: Path, stamp: str, tell: Tell = print, 
         importer.done()
         shop.use(version)
     return Learned(version, rows.usable, list(heads.values))
-
-
-def _quick() -> AbstractContextManager[None]:
-    """Networks count in 16 bits where the processor can: half the time, for vectors that are the same by .999."""
-    import torch
-
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())
 
 
 def _roles(catalogue: Catalogue) -> str:

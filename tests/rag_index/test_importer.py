@@ -6,12 +6,14 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import torch
 
 from rag_index import Encoders, ListingIndex, ReadPhoto, Tools, build
 from rag_index.imports.catalogue import open_catalogue
@@ -100,6 +102,20 @@ def test_refused_record_leaves_its_group(tmp_path: Path) -> None:
     ((count, first),) = report.left_out.values()
     assert (count, first.place) == (1, "line 2")
     assert "contact data" in first.detail
+
+
+def test_photos_are_encoded_again_in_another_precision(tmp_path: Path) -> None:
+    precisions = list[bool]()
+
+    class Looking(StandIn):
+        def image_vectors(self, photos: Sequence[Any]) -> np.ndarray:
+            precisions.append(torch.is_autocast_enabled("cpu"))
+            return super().image_vectors(photos)
+
+    path = table(tmp_path, ROWS[:1])
+    for bf16 in (True, True, False, False):
+        replace(importing(path, encoders=Looking("", "")), bf16=bf16).prepare()
+    assert precisions == [True, False]
 
 
 def test_an_import_that_was_stopped_goes_on(tmp_path: Path) -> None:
