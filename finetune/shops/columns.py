@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,7 +83,7 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
                 table.values[name][value] += 1
                 by_kind[name].setdefault(word, Counter())[value] += 1
     table.columns = names
-    _check_kinds(table, catalogue.path.name)
+    _check_kinds(table, catalogue.path.name, catalogue.header)
     _drop_unusable(table, by_kind, catalogue)
     for word, kind in table.kinds.items():
         kind.states = Counter({name: by_kind[name].get(word, Counter()).total() for name in table.values})
@@ -163,9 +163,12 @@ def _follows(by_kind: Collection[Counter[str]]) -> bool:
     return sum(max(values.values()) for values in by_kind) >= MAX_ALIKE * sum(values.total() for values in by_kind)
 
 
-def _check_kinds(table: ShopColumns, name: str) -> None:
+def _check_kinds(table: ShopColumns, name: str, header: Iterable[str]) -> None:
     if not table.rows:
-        raise DataError(f"{name} has no column that says what each thing is: name it with --map category=COLUMN.")
+        raise DataError(
+            f"{name} has no column that says what each thing is: "
+            f"name it with --map category=COLUMN (it has: {', '.join(header)})."
+        )
     if len(table.kinds) < 2:
         only = next(iter(table.kinds))
         raise DataError(f"All rows of {name} are {only!r}: with one kind of thing there is nothing to tell apart.")

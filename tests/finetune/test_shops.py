@@ -112,6 +112,7 @@ def test_towers_answer_in_the_shops_words(learn_words):
 @pytest.mark.parametrize(
     ("kinds", "sentence"),
     [
+        ([("", "")], r"--map category=COLUMN \(it has: .*title"),
         ([("Tshirts", "")], "All rows of shop.csv are 'Tshirts'"),
         ([(f"sku{i}", "") for i in range(48)], "48 of 48 rows of shop.csv have a category of their own"),
     ],
