@@ -120,7 +120,7 @@ class Shop:
         text = query_text(wish.text)
         if not text and photo is None:
             return self._all(passes(wish, reader=reader), first, count, order or "new")
-        query = _understood(text, wish)
+        query = understand(text, wish.off) if text and not wish.exact else Query(words=tuple(text.split()))
         filters, spelt = passes(wish, query, reader), query.spelt or text
         in_meaning = self._listings.from_index(spelt, None) if text else []
         in_looks = self._listings.from_index("", photo) if photo is not None else []
@@ -147,7 +147,8 @@ class Shop:
         self, session: Session, filters: list[ColumnElement[bool]], query: Query, spelt: str, lists: Ranks
     ) -> tuple[list[str], bool, bool]:
         """Ids in their order, whether they fit all of the words, or none. lists: what was found by meaning or looks."""
-        texts = full_text.best_texts(session, _typed(spelt), filters, FROM_TEXT)
+        words = [word for word in spelt.lower().split() if word not in small_words()]
+        texts = full_text.best_texts(session, words, filters, FROM_TEXT)
         lists = [texts, *lists]
         if not (query.kinds or query.facts or texts):
             lists += [
@@ -262,15 +263,6 @@ def _fits(session: Session, query: Query, filters: list[ColumnElement[bool]], li
     if query.kinds or query.limits:
         fits |= _judged(session, query, [*filters, *of_words(query)])
     return fits
-
-
-def _understood(text: str, wish: Wish) -> Query:
-    return understand(text, wish.off) if text and not wish.exact else Query(words=tuple(text.split()))
-
-
-def _typed(text: str) -> list[str]:
-    """The words that full text looks for."""
-    return [word for word in text.lower().split() if word not in small_words()]
 
 
 def _public(session: Session, row: SellerRow) -> PublicSeller:

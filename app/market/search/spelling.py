@@ -46,7 +46,7 @@ def nearest_brand(text: str) -> tuple[str, str] | None:
         for at in range(len(words) - length + 1):
             part = words[at : at + length]
             name = " ".join(plain(word) for word in part)
-            if len(name) < _SHORTEST_BRAND or not any(map(_unknown, part)) or any(map(_digits, part)):
+            if len(name) < _SHORTEST_BRAND or not any(map(_unknown, part)) or any(map(str.isdigit, name)):
                 continue
             slips = 1 if len(name) < _LONG_BRAND else _DISTANCE
             found = [
@@ -77,10 +77,6 @@ def _brands() -> tuple[dict[str, list[str]], SymSpell]:
             if len(plain(name)) >= (_LONG_WORD if ordinary else _SHORTEST_BRAND - 1):
                 speller.create_dictionary_entry(plain(name), 1)
     return by_name, speller
-
-
-def _digits(word: str) -> bool:
-    return any(map(str.isdigit, word))
 
 
 def _unknown(word: str) -> bool:
