@@ -229,8 +229,9 @@ def _name_but(tokens: list[str], no_names: Collection[str], *, head_first: bool)
 
 def _facts(tokens: list[str]) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
     """Attribute -> values (either, of "green or olive"), attribute -> as it was typed, and the words that say none."""
-    lexicon, facts, stated = load_lexicon(load_taxonomy()), {}, {}
-    left: list[str] = []
+    lexicon, left = load_lexicon(load_taxonomy()), list[str]()
+    facts: dict[str, frozenset[str]] = {}
+    stated: dict[str, str] = {}
     either = False
     for phrase in _phrases(tokens):
         meaning = {n: v for n, v in lexicon.meaning(phrase).items() if n in _FACTS}
