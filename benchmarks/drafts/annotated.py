@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import arguments
-from benchmarks.drafts.photos import CLOTHING, draft_of
+from benchmarks.drafts.photos import CLOTHING
 from finetune.data.photosets import read_annotations
 from finetune.data.splits import split_rows
 from listing.home import ipl_home
@@ -36,7 +36,7 @@ def main() -> None:
     pipeline = build_pipeline(None, False, ipl_home())
     with args.out.open("w", encoding="utf-8") as out:
         for row in chosen(read_annotations(args.data), args.names):
-            draft = draft_of(pipeline, row["image"])
+            draft = pipeline.draft([row["image"]])
             line = {"draft": draft.model_dump(mode="json"), "annotation": {**row, "image": Path(row["image"]).name}}
             out.write(json.dumps(line) + "\n")
             out.flush()

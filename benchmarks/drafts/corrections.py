@@ -1,6 +1,6 @@
 """Gains from what sellers correct: drafts of a real server are corrected and published, then learned with --from-store.
 
-    python -m benchmarks.drafts.corrections fashion_catalog --past 200 --corrected 200 --work DIR [--out FILE]
+    python -m benchmarks.drafts.corrections fashion_catalog --past 200 --corrected 200 --work DIR
 
 The split is that of ``benchmarks.drafts.learned``: the first ``--past`` of its past listings are the shop, the first
 ``--corrected`` of its new ones are published by a seller who sets each answer of the shop's questions right, and the
@@ -66,7 +66,6 @@ def main() -> None:
     parser.add_argument("name", choices=("fashion_catalog", "ikea_interior"))
     parser.add_argument("--split", type=int, default=2200, help="past listings of the split")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     home, root, shop = ipl_home(), finetune.data_root() / args.name, Shop(args.work / "shop")
     stamp = finetune.weights_stamp(home / "models" / "ipl-mini")
@@ -93,8 +92,7 @@ def main() -> None:
         results[arm] = finetune.measure(version, tables["rest"], args.work / "new", home, stamp)
     for question in results["before"].keys() & results["after"].keys():
         print(question, *(results[arm][question]["shop"] for arm in ("before", "after")), flush=True)
-    if args.out:
-        args.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

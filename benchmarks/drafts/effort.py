@@ -43,7 +43,6 @@ from listing.taxonomy import Taxonomy, load_taxonomy
 
 Row = Mapping[str, Any]
 CONFIRM, UNMARKED, CHOOSE = 1, 3, 2
-FIRST = (4, 8, 12, MOST)
 ATTRIBUTES = ("colour", "colour2", "pattern", "sleeve", "neckline", "closure", "material", "audience")
 OPEN = (None, "", "n/a", "unknown", "none")
 GOES_WITHOUT_SAYING = {("pattern", "solid"), ("pattern", "other"), ("closure", "pull-on"), ("closure", "slip-on")}
@@ -256,22 +255,7 @@ def table(sets: Mapping[str, Sequence[tuple[Draft, Row]]], taxonomy: Taxonomy) -
     lines.append(
         "  ".join([f"{'nothing':>9}", f"{'typed':>9}", f"{len(rows):>9}", f"{mean(map(from_nothing, rows)):>9.2f}"])
     )
-    lines += [line for name, pairs in sets.items() for line in recalls(name, pairs, taxonomy)]
     return "\n".join(lines)
-
-
-def recalls(name: str, pairs: Sequence[tuple[Draft, Row]], taxonomy: Taxonomy) -> Iterable[str]:
-    """Shares of the details and closed facts left out by a text that are among the first offers."""
-    places_by_kind: dict[str, list[int]] = {"details": [], "facts": []}
-    for draft, row in pairs:
-        places = {(o.attribute, o.value): place for place, o in enumerate(draft.offers)}
-        for attribute, value in unsaid(draft, Truth(row, taxonomy), taxonomy):
-            if attribute not in ("brand", "text", NAME):
-                kind = "details" if attribute == "detail" else "facts"
-                places_by_kind[kind].append(places.get((attribute, value), MOST))
-    for kind, all_ in places_by_kind.items():
-        shares = ", ".join(f"{k}: {sum(place < k for place in all_) / max(1, len(all_)):.3f}" for k in FIRST)
-        yield f"{name}: {len(all_)} {kind} left out; share of them among the first offers, {shares}"
 
 
 def read(file: Path) -> list[tuple[Draft, Row]]:

@@ -33,12 +33,6 @@ def mean_of(name: str) -> Callable[[Sequence[Row]], float]:
     return lambda rows: float(np.mean([np.mean(row[name]) for row in rows if row.get(name) is not None] or [np.nan]))
 
 
-def agreement(rows: Sequence[Row]) -> float:
-    """Share of the photos on which two readers prefer the same of this text and the earlier one."""
-    pairs = [row["over_earlier"] for row in rows if isinstance(row["over_earlier"], list)]
-    return float(np.mean([one == other for one, other in pairs])) if pairs else float("nan")
-
-
 def earlier(name: str) -> Callable[[Sequence[Row]], float]:
     """Share of the judgements of the earlier text that say so; nan where it was not judged by itself."""
     judged = verdict(name)
@@ -64,7 +58,6 @@ MEASURES: dict[str, Callable[[Sequence[Row]], float]] = {
     "written anew": verdict("rewrite"),
     "earlier text: published as it stands": earlier("as is"),
     "earlier text: after a word or two": earlier("few taps"),
-    "two readers prefer the same": agreement,
     "preferred to the earlier text": mean_of("over_earlier"),
     "preferred to the annotator's": mean_of("over_annotation"),
     "preferred to the text without the model": mean_of("over_without_model"),

@@ -1,13 +1,13 @@
-"""The curve of drafts over how often a model is right: from the prior, after sellers' taps, measured on what ships.
+"""The curve of drafts over how often a model is right: from the prior, measured on what ships.
 
     python -m benchmarks.drafts.model_curve --stand-in stand_in_model.py [--right 0.5,0.6,0.7,0.8,0.9,1.0]
-        [--shared] [--belief 0] [--deny 0] [--taps] [--cache FILE] [--photos 0] [--picture curve.svg]
+        [--shared] [--belief 0] [--deny 0] [--cache FILE] [--photos 0] [--picture curve.svg]
 
 A row a dose: category right, F1 of the best guesses, and of what is stated how much is right and how much of all that
-is there (coverage); for the model alone, the embedded model, and the draft by the prior, after 50 drafts with their
-taps (--taps), and measured by ``calibrate`` on the 160 photos that ship. Judged on validation photos whose senders are
-not among these. --shared makes the model err where the embedded one errs. The networks look at each photo once, and
-what they saw is kept in the cache; a dose costs the forms that the stand-in's server fills in.
+is there (coverage); for the model alone, the embedded model, and the draft by the prior and measured by ``calibrate``
+on the 160 photos that ship. Judged on validation photos whose senders are not among these. --shared makes the model err
+where the embedded one errs. The networks look at each photo once, and what they saw is kept in the cache; a dose costs
+the forms that the stand-in's server fills in.
 """
 
 from __future__ import annotations
@@ -29,14 +29,11 @@ from finetune.data.photosets import ATTRIBUTES, read_annotations
 from finetune.data.splits import split_rows
 from finetune.evaluate.measures import f1, judge
 from listing.calibration import Calibration, beside
-from listing.decide.claims import claims_of
 from listing.decide.decision import Decision
-from listing.decide.marks import limit_marks
 from listing.home import ipl_home
 from listing.intake.photos import intake
-from listing.measure.photos import SHIPPED, AnnotatedPhoto, calibrate, read_table
+from listing.measure.photos import SHIPPED, calibrate
 from listing.measure.row_cache import RowCache
-from listing.measure.weights import Case, cases_of, measured
 from listing.observe.language_model import LanguageModel
 from listing.pipeline import Pipeline, build_pipeline
 from listing.pipeline_parts import PipelineParts, rules_of_now
@@ -45,7 +42,6 @@ from listing.rules import Rules
 from listing.schema import Observation
 from listing.taxonomy import load_taxonomy
 
-DRAFTS, TAPS = 50, 5  # that sellers tapped on, and how many taps of one count
 HEAD = ("right", "who", "category", "F1", "stated right", "coverage", "category stated right")
 Seeing = dict[str, list[Observation]]
 
@@ -92,22 +88,7 @@ class Scores:
         ]  # fmt: skip
 
 
-def taps(photos: Sequence[AnnotatedPhoto], seen: Seeing, rules: Rules) -> dict[str, list[Case]]:
-    """What sellers settle of these drafts: marked words, five each."""
-    cases: dict[str, list[Case]] = {}
-    for photo in photos:
-        decision = Decision(seen[photo.path.name], 1, rules)
-        taxonomy, category = rules.taxonomy, decision.category
-        claims = claims_of(category, decision.facts, decision.details, taxonomy, rules.calibration)
-        marked = [claim.attribute for claim in limit_marks(claims, taxonomy) if claim.status == "check"]
-        told = {n: photo.truths[n] for n in marked[:TAPS] if n in photo.truths}
-        for name, case in cases_of(seen[photo.path.name], told, 1, rules, photo.truths["category"][0]).items():
-            cases.setdefault(name, []).append(case)
-    return cases
-
-
 def doses(args: Any, folder: Path, rows: Sequence[dict[str, Any]], seen: Seeing, now: Rules) -> Iterator[list[Any]]:
-    shipped = read_table(SHIPPED, now.taxonomy)
     rules = replace(now, calibration=beside(now.calibration))
     alone = replace(now, calibration=Calibration())
     embedded = Scores()
@@ -126,12 +107,6 @@ def doses(args: Any, folder: Path, rows: Sequence[dict[str, Any]], seen: Seeing,
                 for name, path in [(Path(r["image"]).name, r["image"]) for r in rows]
             }
             calibrations = {"prior": rules.calibration}
-            if args.taps:
-                some = shipped[:: len(shipped) // DRAFTS][:DRAFTS]
-                told = {p.path.name: pipeline.observe(DraftRequest(photos=intake([p.path]))) for p in some}
-                calibrations["50 drafts with taps"] = measured(
-                    taps(some, told, rules), rules.calibration, tempered=False
-                )
             file = calibrate(pipeline, backend.describe()["device"], folder, report=lambda _: None)
             calibrations["160 photos"] = beside(now.calibration, Calibration.load(file))
         scores = {"model alone": Scores(), **{name: Scores() for name in calibrations}}
@@ -171,7 +146,6 @@ def main() -> None:
     parser = arguments(__doc__, photos=0, right="0.5,0.6,0.7,0.8,0.9,1.0", belief=0.0, deny=0.0)
     parser.add_argument("--stand-in", type=Path, required=True)
     parser.add_argument("--shared", action="store_true")
-    parser.add_argument("--taps", action="store_true")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--cache", type=Path, default=ipl_home() / "evaluation" / "model_curve.jsonl")
     args = parser.parse_args()

@@ -1,8 +1,7 @@
 """Price ranges of a catalogue's new items by its other rows, and what a range costs at 20,000 listings.
 
 ``python -m benchmarks.rag_index.prices --table FILE [--items 500] [--seed 0] [--listings 20000]``. FILE: Parquet with
-``brand``, ``article_type`` (the category), ``sub_category`` (its group) and ``price_inr``; ``--table demo`` takes the
-offers of ``./ipl demo`` and, as new items, those of its sellers who come later. Vectors are made up.
+``brand``, ``article_type`` (the category), ``sub_category`` (its group) and ``price_inr``. Vectors are made up.
 """
 
 from __future__ import annotations
@@ -17,24 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from app.cli.serve import LISTINGS
-from app.demo.items import offer
 from benchmarks.common import arguments, machine, percentiles
-from listing.taxonomy import load_taxonomy
 from rag_index import EncoderInfo, EncodersInfo, IndexRecord, ListingIndex, PriceBasis, Query, build, comparable_prices
 
 ENCODER = EncoderInfo(model="none", revision="none", dimensions=384)
 INFO = EncodersInfo(image=ENCODER, text=ENCODER)
 Ranges = Sequence[tuple[PriceBasis, float]]  # with the price that the item has
-
-
-def demo_rows(count: int, seed: int) -> list[dict[str, Any]]:
-    """The demo's offers after ``--items`` new ones: what it knows of each that a price can rest on."""
-    taxonomy, rows = load_taxonomy(), []
-    for each in (offer(number, seed) for number in [*range(LISTINGS, LISTINGS + count), *range(LISTINGS)]):
-        ids = {"article_type": each.item.category, "sub_category": taxonomy.node(each.item.category).path[-2]}
-        rows.append({**ids, "brand": each.facts.get("brand", ""), "price_inr": each.price})
-    return rows
 
 
 def records(rows: Sequence[dict[str, Any]], count: int) -> Iterator[IndexRecord]:
@@ -71,12 +58,8 @@ def measured(index: ListingIndex, items: Sequence[dict[str, Any]], group: Mappin
 def main() -> None:
     """Measure and print."""
     args = arguments(__doc__, table="", items=500, seed=0, listings=20_000).parse_args()
-    if args.table == "demo":
-        rows = demo_rows(args.items, args.seed)
-        order = np.arange(len(rows))
-    else:
-        rows = [row for row in pq.read_table(args.table).to_pylist() if row["price_inr"]]
-        order = np.random.default_rng(args.seed).permutation(len(rows))
+    rows = [row for row in pq.read_table(args.table).to_pylist() if row["price_inr"]]
+    order = np.random.default_rng(args.seed).permutation(len(rows))
     items, others = ([rows[i] for i in part] for part in (order[: args.items], order[args.items :]))
     group, result = dict[str, set[str]](), dict[str, Any](machine())
     for row in others:

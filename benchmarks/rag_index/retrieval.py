@@ -91,32 +91,17 @@ def milliseconds(work: Callable[[int], Any], count: int) -> dict[str, float]:
 
 
 def measure_search(index: ListingIndex, queries: Clones) -> dict[str, Any]:
-    """Filtered search three ways: ours, ours for a category that is not the photo's, and Chroma's ``where`` alone."""
-    names = sorted(set(queries.categories.tolist()))
+    """A search of photos within a category, and the whole retrieval."""
     vectors, count = queries.image.tolist(), len(queries.categories)
-    collection = index._parts["image"]
 
     def filtered(n: int) -> Any:
         return index.search_images([vectors[n]], 10, Filter(category=str(queries.categories[n])))
-
-    def foreign(n: int) -> Any:
-        other = names[(names.index(str(queries.categories[n])) + 1) % len(names)]
-        return index.search_images([vectors[n]], 10, Filter(category=other))
-
-    def where(n: int) -> Any:
-        there = {"category": str(queries.categories[n])}
-        return collection.query(query_embeddings=[vectors[n]], n_results=10, where=there, include=["distances"])
 
     def whole(n: int) -> Any:
         text = queries.text[n].tolist()
         return retrieve(index, Query([vectors[n]], text, category=str(queries.categories[n]), seller_id="s1"), 8)
 
-    ways = {
-        "filtered": filtered,
-        "other category": foreign,
-        "chroma where": where,
-        "retrieve (image, text, rules)": whole,
-    }
+    ways = {"filtered": filtered, "retrieve (image, text, rules)": whole}
     return {name: milliseconds(work, count) for name, work in ways.items()}
 
 

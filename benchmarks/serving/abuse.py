@@ -299,18 +299,9 @@ async def unpacking(target: Target, args: argparse.Namespace, answers: Answers) 
 
 
 PHASES: tuple[Attack, ...] = (
-    quiet,
-    idle,
-    bodies,
-    slow_bodies,
-    slow_bodies_beside,
-    pipelining,
-    reconnecting,
-    sign_ins,
-    cross_site,
-    addresses,
+    quiet, idle, bodies, slow_bodies, slow_bodies_beside, pipelining, reconnecting, sign_ins, cross_site, addresses,
     unpacking,
-)
+)  # fmt: skip
 
 
 def attacked(attack: Attack, target: Target, args: argparse.Namespace) -> Answers:
@@ -331,23 +322,13 @@ def run(target: Target, args: argparse.Namespace) -> list[str]:
             with Probe(target) as probe:
                 answers = pool.submit(attacked, attack, target, args).result()
         slowest, log = max(probe.ms, default=0.0), target.log.read_bytes()[logged:]
-        print(
-            json.dumps(
-                {
-                    "phase": attack.__name__,
-                    "seconds": round(time.monotonic() - began),
-                    "calls": len(probe.ms),
-                    "p50_ms": round(float(np.median(probe.ms))) if probe.ms else None,
-                    "slowest_ms": round(slowest),
-                    "not_answered": dict(probe.failed),
-                    "strangers": dict(answers),
-                    "memory_mb": round(probe.memory_mb),
-                    "disk_mb_more": round(probe.disk_mb, 1),
-                    "log_kb": round(len(log) / 1000, 1),
-                }
-            ),
-            flush=True,
-        )
+        figures = {
+            "phase": attack.__name__, "seconds": round(time.monotonic() - began), "calls": len(probe.ms),
+            "p50_ms": round(float(np.median(probe.ms))) if probe.ms else None, "slowest_ms": round(slowest),
+            "not_answered": dict(probe.failed), "strangers": dict(answers), "memory_mb": round(probe.memory_mb),
+            "disk_mb_more": round(probe.disk_mb, 1), "log_kb": round(len(log) / 1000, 1),
+        }  # fmt: skip
+        print(json.dumps(figures), flush=True)
         checks = {
             f"{len(probe.ms)} calls of the signed-in person": len(probe.ms) > 0,
             f"the slowest call took {slowest:.0f} ms": slowest <= args.most_ms,

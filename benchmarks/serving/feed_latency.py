@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import threading
 import time
 from dataclasses import replace
@@ -24,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks.common import arguments, percentiles
+from benchmarks.common import arguments, machine, percentiles
 from listing.home import ipl_home
 from recommend.cascade.catalog import Item
 from recommend.cascade.feed import Feed
@@ -181,16 +180,8 @@ def main() -> None:
     measure(feed, moment, 1, 30)
     for at_once in (1, 8, 32):
         print(json.dumps(measure(feed, moment, at_once, args.requests)), flush=True)
-    print(
-        json.dumps(
-            {
-                "live": len(feed.catalog),
-                "counts": feed.slate(1, moment).counts,
-                "models": feed.slate(1, moment).models,
-                "python": platform.python_version(),
-            }
-        )
-    )
+    slate = feed.slate(1, moment)
+    print(json.dumps({"live": len(feed.catalog), "counts": slate.counts, "models": slate.models, **machine()}))
 
 
 if __name__ == "__main__":

@@ -26,16 +26,7 @@ VISITORS = 500
 CATEGORIES = sorted(load_taxonomy().categories)
 SOLD = 409  # somebody else was faster, or the price was changed: how a sale of single items goes
 AWAY = (0, 502, 503, 504)  # no connection, or the proxy's word for that
-QUERIES = (
-    "black hoodie",
-    "red dress size M",
-    "book under 10",
-    "rotes Kleid",
-    "jeans",
-    "nike shoes",
-    "white mug",
-    "lampe",
-)
+QUERIES = ("black hoodie", "red dress size M", "book under 10", "rotes Kleid", "jeans", "nike shoes", "mug", "lampe")
 
 
 @dataclass

@@ -262,11 +262,6 @@ class Seller:
         if self.page.locator("#h-more").count() and not self.page.locator("#h-facts").is_visible():
             self.press("#h-more")
 
-    def open_facts(self) -> None:
-        self.open_more()
-        if not self.page.locator("#ipl-draft .facts").is_visible():
-            self.press("#h-facts")
-
     def type_the_rest(self) -> None:
         """Wrong words are selected (two taps) and typed anew; what is missing is typed behind the text."""
         draft = self.draft()

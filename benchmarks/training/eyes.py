@@ -12,7 +12,6 @@ the other, in serving both.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.common import arguments
 from benchmarks.training.masks import masks_of
 from benchmarks.training.questions import (
     ANY_OF,
@@ -173,7 +173,7 @@ def first_weights(model: TunedTower, base: Path) -> None:
 
 def main() -> int:
     """Train, and put the weights in their place."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, threads=2, small_epochs=14, epochs=4, draws=0, stage=0)
     parser.add_argument("--data", type=Path, required=True, help="folder with the photos in images/")
     parser.add_argument("--wheels", type=Path, default=Path(), help="folder of the downloaded wheel")
     parser.add_argument("--work", type=Path, required=True, help="keeps masks and the checkpoint")
@@ -181,9 +181,6 @@ def main() -> int:
     parser.add_argument(
         "--start", type=Path, help="*.safetensors of an earlier training, instead of ImageNet's weights"
     )
-    parser.add_argument("--threads", type=int, default=2)
-    for name, default in (("small-epochs", 14), ("epochs", 4), ("draws", 0), ("stage", 0)):
-        parser.add_argument(f"--{name}", type=int, default=default)
     for name, lr in (("lr", EyesConfig.lr), ("head-lr", EyesConfig.head_lr)):
         parser.add_argument(f"--{name}", type=float, default=lr)
     args = parser.parse_args()

@@ -153,16 +153,7 @@ def main() -> None:
         heads[name] = (head[0] / deviation, head[1] - head[0] @ (mean / deviation))
         if name in ANY_OF:
             crossed = problem.crossed(views[: len(train)], np.array(sender_folds(train, FOLDS)), strength).numpy()
-            fitted = Fitted(crossed, goal[name].numpy(), weight[name].numpy())
-            curves[name] = fitted.curves(values[name])
-            print(
-                json.dumps(
-                    {
-                        "head": name,
-                        **threshold_figures(fitted(answers[name].numpy()), *judged(validation, values, name)),
-                    }
-                )
-            )
+            curves[name] = Fitted(crossed, goal[name].numpy(), weight[name].numpy()).curves(values[name])
     print(json.dumps(measure(validation, answers, values)))
     if args.write:
         save(tower.state(heads), values, types_by_category(train, values), tower.side, WEIGHTS)
@@ -174,23 +165,6 @@ def main() -> None:
 def normed(head: Head, mean: Tensor, deviation: Tensor) -> Head:
     """A head as one of normed inputs."""
     return head[0] * deviation, head[1] + head[0] @ mean
-
-
-def judged(rows: list[Row], values: dict[str, list[str]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(what is there, what the photo settles) [photos, answers], bool."""
-    goal, weight = targets(rows, values)
-    return goal[name].numpy() > 0, weight[name].numpy() > 0
-
-
-def threshold_figures(p: np.ndarray, there: np.ndarray, settled: np.ndarray) -> dict[str, float]:
-    """At three thresholds: phrases a photo, how many of the settled ones are right, how many of what is there."""
-    out: dict[str, float] = {}
-    for limit in (0.5, 0.6, 0.75):
-        is_stated = p >= limit
-        out[f"a photo at {limit}"] = round(float(is_stated.sum() / len(p)), 2)
-        out[f"right at {limit}"] = round(float((is_stated & there).sum() / max(1, (is_stated & settled).sum())), 3)
-        out[f"found at {limit}"] = round(float((is_stated & there).sum() / there.sum()), 3)
-    return out
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.recommend import fixed
 from benchmarks.recommend.peers.workload import Task
+from recommend.config import ModelConfig, TrainConfig
 from recommend.data.memory import MemoryStream
 from recommend.data.ragged import Batch
 from recommend.models.registry import build_model
@@ -18,12 +18,15 @@ class Model:
 
     def __init__(self, task: Task, kind: str) -> None:
         s, self.task = task.settings, task
-        config = fixed.model(
+        config = ModelConfig(
             name=kind, embedding=s.embedding, attention=s.attention, mlp=s.mlp, activation="relu", batch_norm=True,
-            sparse_rows=10**9,
+            sparse_rows=10**9, softmax=False, initial_std=0.01, layer_norm=False, unknown_ids=0.0,
         )  # fmt: skip
         self.net = build_model(task.features, task.sizes, config, task.seed)
-        self.config = fixed.training(batch_rows=s.batch_rows, learning_rate=s.learning_rate, seed=task.seed, threads=1)
+        self.config = TrainConfig(
+            batch_rows=s.batch_rows, learning_rate=s.learning_rate, seed=task.seed, threads=1, table_rate=0.0,
+            schedule="constant", warmup=0.0,
+        )  # fmt: skip
 
     def fit(self) -> None:
         """One pass in the rows' order, as of every library."""
