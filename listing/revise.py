@@ -60,7 +60,7 @@ class _Revision:
         texts = {f: programs.get(f, programs[last]).texts[f] for f in TEXTS}
         later = {*order[order.index(last) :], *word.dropped}
         now = {f: text for f, text in then.typed.items() if f in typed}
-        return read_texts(programs[last], texts, now, later, {*word.facts}, self.rules.taxonomy)
+        return read_texts(programs[last], texts, now, later, {*word.facts}, self.rules.taxonomy, then.aside)
 
     def _followed(self, word: SellerWord) -> Draft:
         """The draft decided and said again, without the texts that the seller typed."""
@@ -120,6 +120,9 @@ def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) ->
     renamed = edit.field == "category" and edit.value is not None and edit.value != current.category.value
     named = any(span.attribute == NAME and span.status != "seller" for span in current.spans)
     along = [Edit("drop", NAME)] if renamed and named and NAME not in present.word.locked else []
+    chosen = present.word.values.get("category")
+    if edit.kind == "undo" and edit.field == NAME and chosen not in (None, written.category.value):
+        along = [Edit("drop", NAME)]  # what the photos called it is of the category that they corrected
     if not present.word.typed:
         return along
     later = _Revision(written, word_of([*earlier, edit, *along]), rules)

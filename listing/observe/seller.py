@@ -68,12 +68,14 @@ class SellerWord:
 
     read: what the texts that they typed make of facts and details, by the name of a claim.
     when_typed: the word as it was when they typed a text, by field; what was pressed since changes no reading of it.
+    aside: whenever they typed a text again: the fields that they had set since, and their texts as they stood then.
     """
 
     values: Mapping[str, str | None]
     dropped: frozenset[str]
     read: ClaimEdits = field(default_factory=dict)
     when_typed: Mapping[str, SellerWord] = field(default_factory=dict)
+    aside: tuple[tuple[frozenset[str], str], ...] = ()
 
     @property
     def locked(self) -> frozenset[str]:
@@ -107,19 +109,24 @@ def word_of(edits: Iterable[Edit]) -> SellerWord:
     values: dict[str, str | None] = {}
     dropped: set[str] = set()
     when_typed: dict[str, SellerWord] = {}
+    aside: tuple[tuple[frozenset[str], str], ...] = ()
     for edit in edits:
         if edit.kind == "confirm":
             continue
         if edit.kind == "along" and edit.field in values:
             values[edit.field] = edit.value
             continue
+        if edit.kind == "set" and edit.field in TEXTS and edit.field in values:
+            last = max(map([*values].index, when_typed))
+            stood = "\n".join(values[f] or "" for f in TEXTS if f in values)
+            aside = (*aside, (frozenset([*values][last + 1 :]), stood))
         values.pop(edit.field, None)
         when_typed.pop(edit.field, None)
         dropped.discard(edit.field)
         if edit.kind == "set":
             values[edit.field] = edit.value
             if edit.field in TEXTS:
-                when_typed[edit.field] = SellerWord({**values}, frozenset(dropped))
+                when_typed[edit.field] = SellerWord({**values}, frozenset(dropped), aside=aside)
         elif edit.kind == "drop":
             dropped.add(edit.field)
     return SellerWord(values, frozenset(dropped), when_typed=when_typed)

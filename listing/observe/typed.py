@@ -33,10 +33,14 @@ Pair = tuple[str, str]  # the name of a claim and its value
 
 @dataclass
 class Mentions:
-    """Values that a text mentions by attribute, those that it denies, and the details that it denies."""
+    """Values that a text mentions by attribute, those that it denies, and the details that it denies.
+
+    near: what stands beside a detail: "a loose women's shirt" leaves women's, "zip pockets" proves no zip.
+    """
 
     values: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     denied: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    near: set[Pair] = field(default_factory=set)
     without: set[str] = field(default_factory=set)
     text: str = ""
 
@@ -46,7 +50,8 @@ def words_of(texts: Iterable[str], lexicon: Lexicon) -> Mentions:
     words = Mentions(text="\n".join(texts))
     for part in _PARTS.split(words.text.lower()):
         denial = bool(_DENIED.search(part))
-        details, pairs = _part(part, lexicon)
+        details, pairs, near = _part(part, lexicon)
+        words.near |= set() if denial else near
         words.without |= details if denial else set()
         for name, value in pairs:
             (words.denied if denial else words.values)[name].add(value)
@@ -55,13 +60,13 @@ def words_of(texts: Iterable[str], lexicon: Lexicon) -> Mentions:
 
 
 @lru_cache(maxsize=4096)  # most parts of a text stay when something is changed in it
-def _part(part: str, lexicon: Lexicon) -> tuple[frozenset[str], frozenset[Pair]]:
-    """Details in a part of a text, and pairs (attribute, value); "zip pockets" say nothing of how the item closes."""
+def _part(part: str, lexicon: Lexicon) -> tuple[frozenset[str], frozenset[Pair], frozenset[Pair]]:
+    """Details in a part of a text, pairs (attribute, value), and those beside details."""
     details = load_details().read(part)
     says = ((n, v) for detail in details for n, values in detail_forms()[detail].says.items() for v in values)
-    phrases = () if details else lexicon.phrases.finditer(part)
-    meant = ((n, v) for match in phrases for n, values in lexicon.meaning(match[0]).items() for v in values)
-    return frozenset(details), frozenset((*says, *meant))
+    phrases = lexicon.phrases.finditer(part)
+    meant = frozenset((n, v) for match in phrases for n, values in lexicon.meaning(match[0]).items() for v in values)
+    return frozenset(details), frozenset(says) | (frozenset() if details else meant), meant
 
 
 def read_texts(
@@ -71,6 +76,7 @@ def read_texts(
     later: Set[str],
     confirmed: Set[str],
     taxonomy: Taxonomy,
+    aside: Iterable[tuple[Set[str], str]] = (),
 ) -> dict[str, str | None]:
     """Changes to the draft's facts and details by the texts that the seller typed.
 
@@ -79,10 +85,12 @@ def read_texts(
         typed: by field; the other texts are the program's.
         later: names of what the seller set after they had typed.
         confirmed: names of what they set at all: a word about a part ("gold details") says nothing else of these.
+        aside: names that they set beside texts typed before, and these: what was not in them is not gone from them.
     """
     lexicon = load_lexicon(taxonomy)
     before, now = words_of((program[f] for f in typed), lexicon), words_of(typed.values(), lexicon)
     rest = words_of((text for f, text in program.items() if f not in typed), lexicon)
+    stood = [(names, words_of([text], lexicon)) for names, text in aside]
     implied: dict[str, str | None] = {f"{DETAIL}{d}": None for d in now.without}
     for name, attribute in _schema(draft, taxonomy).items():
         fact = draft.attribute(name)
@@ -91,7 +99,10 @@ def read_texts(
             continue
         after = _after(attribute, value, before, now, rest, stated=name in confirmed)
         answered = name in confirmed and name in SELLER_ONLY  # a flaw that they told is not gone with a sentence
-        if after != value and not (answered and after is None):
+        unsaid = value not in now.denied[name] and any(
+            name in set_ and not _has(name, value, words) for set_, words in stood
+        )
+        if after != value and not ((answered or unsaid) and after is None):
             implied[name] = after
     return implied
 
@@ -119,7 +130,7 @@ def _stays(attribute: Attribute, value: str, before: Mentions, now: Mentions, re
     if value in now.values[name]:
         return True
     there = value in rest.values[name]
-    gone = value in before.values[name] and not there
+    gone = value in before.values[name] and not there and (name, value) not in now.near
     beside = there and name in _HUES and value not in before.values[name]  # one more colour, and not in its place
     replaced = other and not attribute.many and not beside
     return not (value in now.denied[name] or gone or replaced)
@@ -131,9 +142,13 @@ def _free(name: str, value: str, before: Mentions, now: Mentions, rest: Mentions
         return value
     if noted is not None and noted.lower() != value.lower() and noted != read_note(before.text).facts.get(name):
         return noted
-    pattern = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)", re.I)
-    gone = pattern.search(before.text) and not pattern.search(f"{now.text}\n{rest.text}")
+    gone = _has(name, value, before) and not (_has(name, value, now) or _has(name, value, rest))
     return None if gone else value
+
+
+def _has(name: str, value: str, words: Mentions) -> bool:
+    """True if a text says a value, in its own words or by a closed fact's words."""
+    return value in words.values[name] or bool(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", words.text, re.I))
 
 
 def _schema(draft: Draft, taxonomy: Taxonomy) -> dict[str, Attribute]:

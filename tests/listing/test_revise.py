@@ -124,6 +124,39 @@ def test_a_typed_brand_stands_in_a_models_title():
     assert pressed(draft, [umbro]).description == draft.description
 
 
+def test_what_was_set_beside_a_typed_text_stays_when_more_is_typed():
+    draft = draft_of("Dress", text("Dress", {"colour": "navy"}))
+    typed = [Edit("set", "title", "My dress"), Edit("set", "description", "A navy dress. Worn twice.")]
+    made = [*typed, Edit("set", "text", "Paris 1998"), Edit("set", "neckline", "crew")]
+    for more in ("A navy dress. Worn twice. It runs small.", "A navy dress. It runs small.", "A dress."):
+        made.append(Edit("set", "description", more))
+        seen = pressed(draft, made)
+        assert (seen.attribute("text").value, seen.attribute("neckline").value) == ("Paris 1998", "crew")
+    denied = pressed(draft, [*made, Edit("set", "description", "A dress. It has no round neck.")])
+    assert denied.attribute("neckline").value is None
+    typed_in = Edit("set", "description", "A dress with a round neck.")
+    assert pressed(draft, [*made, typed_in, Edit("set", "description", "A dress.")]).attribute("neckline").value
+
+
+def test_an_undone_name_is_not_of_the_category_that_was_corrected():
+    draft = draft_of("Hat", written("Hat", [fact("item_type", "beanie")]))
+    assert draft.title == "Beanie"
+    made = list[Edit]()
+    for edit in (Edit("set", "item_type", "party top"), Edit("set", "category", "Shirt"), Edit("undo", "item_type")):
+        made += [edit, *follow(draft, made, edit, NOW)]
+    seen = pressed(draft, made)
+    assert (seen.category.value, seen.title) == ("Shirt", "Shirt")
+    assert "beanie" not in seen.description.lower()
+
+
+def test_a_detail_in_a_typed_sentence_takes_no_fact_from_it():
+    draft, made = draft_of("Shirt", text("Shirt", {"colour": "pink"})), [Edit("set", "audience", "women")]
+    made.append(Edit("set", "title", "My shirt"))
+    assert "women" in pressed(draft, made).description
+    loose = [*made, Edit("set", "description", "A loose pink women's shirt with soft gathers. My favourite.")]
+    assert pressed(draft, loose).attribute("audience").value == "women"
+
+
 def test_another_kind_takes_the_place_of_the_name_in_a_typed_title():
     earlier = [Edit("set", "category", "Towel"), Edit("set", NAME, "bath towel"), Edit("set", "title", "My bath towel")]
     along = follow(draft_of("Dress", text("Dress")), earlier, Edit("set", "category", "Rug"), NOW)
