@@ -6,6 +6,7 @@ A draft of somebody else is answered like one that does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -48,15 +49,23 @@ class Drafts:
             return [self._view(session, row) for row in draft_repo.unfinished(session, seller, limit)]
 
     def edit(
-        self, seller: str, draft_id: str, field: str, value: str | None, *, version: edits.Version = None
+        self,
+        seller: str,
+        draft_id: str,
+        field: str,
+        value: str | None,
+        *,
+        version: edits.Version = None,
+        along: bool = False,
     ) -> DraftView:
         """Set ``title``, ``description``, ``price``, ``category`` or a fact by its attribute's name, and lock it.
 
         For a fact, None means "leave it out"; for the price, None or "" means no price. A fact's question disappears,
         and the texts say what it now is. ``detail:`` and a phrase is confirmed or left out in the same way.
+        ``along``: another press changed a text, and settles its facts: a typed text is not read again.
         AppError (422) says why a value cannot be used.
         """
-        return self._add(seller, draft_id, field, value, version)
+        return self._add(seller, draft_id, field, value, version, along=along)
 
     def note(self, seller: str, draft_id: str, typed: str) -> str:
         """Save the note from which the draft is written the next time, and return it as it is saved.
@@ -150,19 +159,28 @@ class Drafts:
         raise AppError("bad_field", f"There is no field {field[:60]!r}.", 422)
 
     def _add(
-        self, seller: str, draft_id: str, field: str, value: str | None, version: edits.Version, *, undo: bool = False
+        self,
+        seller: str,
+        draft_id: str,
+        field: str,
+        value: str | None,
+        version: edits.Version,
+        *,
+        undo: bool = False,
+        along: bool = False,
     ) -> DraftView:
         with self.store.write() as session:
             row = draft_repo.draft_of_seller(session, seller, draft_id, lock=True)
             view = self._view(session, row)
             edit = Edit("undo", field[:64]) if undo else self._edit_of(field, value, view)
-            along = edits.name_along(value, view) if field == "category" else None
+            edit = replace(edit, kind="along") if along and field in view.locked else edit
+            name = edits.name_along(value, view) if field == "category" else None
             if row.state == DraftState.PUBLISHED:
                 raise AppError("published", "This draft is published already; edit its listing instead.", 409)
             if not edits.holds(view, edit, version):
                 self._write(session, row, edit)
-            if along is not None:
-                self._write(session, row, along)
+            if name is not None:
+                self._write(session, row, name)
             return self._view(session, row)
 
     def _write(self, session: Session, row: DraftRow, edit: Edit) -> None:

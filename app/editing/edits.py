@@ -33,7 +33,7 @@ def holds(view: DraftView, edit: Edit, version: Version) -> bool:
     """True where the field that was changed elsewhere holds the new value already."""
     price = edit.field == "price" and edit.value is not None
     text = field_text(float(edit.value or 0)) if price else edit.value
-    same = edit.kind in ("set", "drop") and field_version(text) == view.field_version(edit.field)
+    same = edit.kind in ("set", "along", "drop") and field_version(text) == view.field_version(edit.field)
     if same and isinstance(version, str) and version != view.field_version(edit.field):
         return True
     check_version(view, version, edit.field)

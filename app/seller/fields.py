@@ -187,7 +187,8 @@ class FieldActions:
             view = drafts.settle(self.seller, draft, statement.facts, version=before.version)
         text = with_statement(view.draft, statement, taxonomy) if view.draft is not None else view.description
         if text != view.description:
-            view = drafts.edit(self.seller, draft, "description", text, version=view.field_version("description"))
+            version = view.field_version("description")
+            view = drafts.edit(self.seller, draft, "description", text, version=version, along=True)
             names.append("description")
         self.session.view = view
         self.session.statements += 1
@@ -215,7 +216,8 @@ class FieldActions:
         """The draft whose field is again what it was before."""
         draft, version, drafts = now.draft_id, now.field_version(field), self.services.drafts
         if field in before.locked:
-            return drafts.edit(self.seller, draft, field, before.value(field), version=version)
+            along = field in TEXT_FIELDS
+            return drafts.edit(self.seller, draft, field, before.value(field), version=version, along=along)
         return drafts.unlock(self.seller, draft, field, version=version)
 
     def do_fact_unlock(self, data: Press) -> None:

@@ -305,6 +305,22 @@ def test_a_further_flaw_stands_beside_earlier_ones(tab):
         assert tab.draft.description.count(flaw) == 1
 
 
+def test_a_further_word_takes_no_fact_from_typed_texts(sell):
+    tab = sell(HOODIE)
+
+    def stated() -> dict[str, str | None]:
+        return {a.name: a.value for a in tab.draft.attributes}
+
+    tab.press("text", field="description", value="My own words.", version=tab.draft.field_version("description"))
+    tab.press("add", more="by Massimo Dutti Atelier, size 10-12 years")
+    assert "baby" not in f"{tab.draft.title} {tab.draft.description}"  # the title said it, and has no place for it now
+    assert (before := stated())["audience"] == "baby"
+    tab.press("add", more="it has been to Peru")
+    assert stated() == before
+    tab.press("undo")
+    assert (stated(), "Peru" in tab.draft.description) == (before, False)
+
+
 @pytest.mark.parametrize("more", ["it has been to Peru", "size M, it has been to Peru"])
 def test_undo_keeps_what_was_typed_since(tab, made, more):
     tab.press("add", more=more)
