@@ -69,6 +69,9 @@ class _Revision:
             return self.written
         now = decide_again(self.written, told, self.rules)
         edits = {**word.claims, **now.implied}
+        if word.values.get("category") not in (None, self.written.category.value):
+            # What the photos called it may be of the category that they corrected.
+            edits.setdefault(NAME, next((fact.value for fact in now.facts if fact.name == NAME), None))
         said = say_again(self.written, edits, item_of(self.written.category.value, self.rules.taxonomy))
         return said.model_copy(update={"category": now.category, "attributes": now.facts, "details": now.details})
 
@@ -120,9 +123,6 @@ def follow(written: Draft, earlier: Sequence[Edit], edit: Edit, rules: Rules) ->
     renamed = edit.field == "category" and edit.value is not None and edit.value != current.category.value
     named = any(span.attribute == NAME and span.status != "seller" for span in current.spans)
     along = [Edit("drop", NAME)] if renamed and named and NAME not in present.word.locked else []
-    chosen = present.word.values.get("category")
-    if edit.kind == "undo" and edit.field == NAME and chosen not in (None, written.category.value):
-        along = [Edit("drop", NAME)]  # what the photos called it is of the category that they corrected
     if not present.word.typed:
         return along
     later = _Revision(written, word_of([*earlier, edit, *along]), rules)
