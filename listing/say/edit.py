@@ -176,6 +176,8 @@ def placed_spans(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
         words = written[span.start : span.end]
         start = moved(written, text, words, span.start) if text != written else span.start
         start = start if start >= 0 else nearest(text, words, span.start)
+        if span.attribute in ("category", NAME) and "-" in (text[start - 1 : start], text[start + len(words) :][:1]):
+            continue  # a t-shirt is no shirt
         free = all(s.field != span.field or start >= s.end or start + len(words) <= s.start for s in spans)
         if start >= 0 and free:
             spans.append(span.model_copy(update={"start": start, "end": start + len(words)}))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from listing.decide.claims import Claim
+from listing.decide.claims import NAME, Claim
 from listing.decide.settle import Item
 from listing.details import detail_forms
 from listing.schema import Span, TextField
@@ -155,7 +155,8 @@ def find_spans(fields: Mapping[TextField, str], item: Item, claims: Sequence[Cla
     for field in get_args(TextField):
         for phrase, claim in phrases:
             pattern = re.escape(phrase).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]")
-            for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", fields[field], re.IGNORECASE):
+            part = r"[\w-]" if claim.attribute in ("category", NAME) else r"\w"  # a t-shirt is no shirt
+            for match in re.finditer(rf"(?<!{part}){pattern}(?!{part})", fields[field], re.IGNORECASE):
                 if not any(s.field == field and s.start < match.end() and match.start() < s.end for s in spans):
                     spans.append(span_of(claim, field, *match.span()))
     return sorted(spans, key=lambda s: (s.field == "description", s.start))

@@ -163,6 +163,13 @@ def test_another_kind_takes_the_place_of_the_name_in_a_typed_title():
     assert Edit("along", "title", "My rug") in along
 
 
+def test_a_name_within_another_is_not_it():
+    draft = draft_of("Shirt", text("Shirt", {"colour": "grey"}))
+    typed = Edit("set", "title", "My grey t-shirt, like new")
+    edit = Edit("set", "category", "T-Shirt")
+    assert pressed(draft, [typed, edit, *follow(draft, [typed], edit, NOW)]).title == "My grey t-shirt, like new"
+
+
 def test_a_models_text_changes_where_the_press_touches_it():
     draft = of_model("Flowing navy gown", "A navy dress with a belt. Warm and soft.", {"colour": "navy"}, ("belt",))
     seen = pressed(draft, [Edit("set", "colour", "red"), Edit("drop", "detail:belt")])
