@@ -9,6 +9,7 @@ The names below are what other packages use; each is imported when it is first a
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from rag_index.errors import (
@@ -22,6 +23,17 @@ from rag_index.errors import (
     IplError,
 )
 from rag_index.lazy import lazy_names
+
+# No library reports home, whoever imports this first: onnxruntime, Chroma, Ray, Gradio, the hub.
+NO_TELEMETRY = {
+    "ANONYMIZED_TELEMETRY": "False",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+for _name, _value in NO_TELEMETRY.items():
+    os.environ.setdefault(_name, _value)
 
 if TYPE_CHECKING:
     from rag_index.encoders import Encoders, default_encoders, default_location

@@ -22,14 +22,14 @@ from app.setup.external_tools import find_chromium, find_faketime, find_postgres
 from finetune.data.photosets import data_root
 from listing.home import ipl_home
 from listing.request import DraftPipeline
+from rag_index import NO_TELEMETRY
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_HOME = ipl_home()
 DATA = data_root().resolve()
 KEPT = frozenset({"IPL_DATA"})
 SETTINGS = {
-    "ANONYMIZED_TELEMETRY": "False",
-    "GRADIO_ANALYTICS_ENABLED": "False",
+    **NO_TELEMETRY,
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }

@@ -79,6 +79,8 @@ def _password(args: argparse.Namespace) -> None:
     rights = "an operator" if account.operator else "a seller"
     if added:
         first = " A running server lets nobody else in from its next start." if sellers.single else ""
+        if sellers.single and args.name != "me":
+            first += " What was listed without an account is of the name me: ./ipl accounts add me, to go on with it."
         print(f"{args.name} may sign in, as {rights}.{first}")
         return
     ended = "sign-ins and tokens of an earlier one have ended"

@@ -24,10 +24,7 @@ from listing.errors import EVERYTHING, IplError, did_you_mean
 from listing.home import ipl_home, private_files
 
 QUIET_LIBRARIES = {
-    "ANONYMIZED_TELEMETRY": "False",
-    "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
     "KMP_BLOCKTIME": "0",  # threads that wait sleep: by spinning they would take the cores from whoever computes
     "OMP_WAIT_POLICY": "PASSIVE",
     "OPENBLAS_NUM_THREADS": "1",  # its products are small: a second thread would only wait for the first
