@@ -223,7 +223,7 @@ class ChatServer:
     def _unreachable(self, error: openai.APIConnectionError) -> str:
         cause = type(error.__cause__).__name__
         if cause in _NOT_THERE:
-            return f"No server answers at {self.url}: start it, or correct the address after --model."
+            return f"No server answers at {self.url}: start it, or correct its address (--model, IPL_MODEL)."
         if isinstance(error, openai.APITimeoutError):
             seconds = self.patience.read
             return f"The server at {self.url} was silent for {seconds:.0f} s: give it more power or less work."

@@ -92,8 +92,18 @@ def import_log(
         shutil.rmtree(beside)
         if isinstance(error, DataError):
             raise
+        if mixed := next((Path(file) for file in files if "sniffing" in str(error) and _mixed(Path(file))), None):
+            message = f"lines of {mixed.name} end in two ways, CRLF and LF; save it with one of them (dos2unix does)."
+            raise DataError(message) from error
         raise DataError(f"the log does not fit its map: {first_line(error)}") from error
     return report
+
+
+def _mixed(file: Path) -> bool:
+    """True where lines end in CRLF, and others in LF alone."""
+    with file.open("rb") as lines:
+        ends = {line.endswith(b"\r\n") for line in lines}
+    return len(ends) == 2
 
 
 def _steps(work: Work, out: Path, say: Callable[[str], None]) -> dict[str, Any]:

@@ -258,7 +258,7 @@ def rows(results: dict[str, Any]) -> list[str]:
     )
     sure = [n for n, p in results["holm"].items() if p[f"auc over {first}"] < 1 - LEVEL]
     differing = ", ".join(f"{n} (p {results['holm'][n][f'auc over {first}']:.1g})" for n in sure)
-    lines.append(f"AUC differs from that of {first} for all models together (Holm, 5 %): {differing or 'none'}.")
+    lines.append(f"Of all models together AUC differs from that of {first} (Holm, 5 %): {differing or 'none'}.")
     lines += _beaten(results)
     if any(e[n] is None for measures in results["models"].values() for e in measures.values() for n in e):
         lines.append("'-': without one of the groups (of users) the rows are all of one label; hold back more days.")

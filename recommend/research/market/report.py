@@ -14,21 +14,24 @@ from recommend.research.market.measures import MEASURES
 
 Table = Mapping[str, Any]
 LESS_IS_BETTER = ("days_to_sale", "gini", "regret", "refunds", "cpu_ms")
+FEWEST_SEEDS = 5  # two that agree by chance leave an interval without width
 
 
 def lines(table: Table) -> list[str]:
     """The arms' means as a table in Markdown, and what each arm gives over the first one."""
     arms = table["arms"]
-    base = next(iter(arms))
+    base, seeds = next(iter(arms)), len(table["seeds"])
+    enough = seeds >= FEWEST_SEEDS
     out = [f"| | {' | '.join(arms)} |", f"|---|{'---|' * len(arms)}"]
     for measure, text in MEASURES.items():
         cells = [_number(of[measure]) for of in arms.values()]
         for n, arm in enumerate(arms):
             found = table["differences"].get(f"{arm} over {base}", {}).get(measure)
-            cells[n] += " *" if found and _told(found) else ""
+            cells[n] += " *" if found and enough and _told(found) else ""
         out.append(f"| {text} | {' | '.join(cells)} |")
-    seeds = len(table["seeds"])
-    out.append(f"means of {seeds} seeds; *: the 95 % interval of the paired difference from {base} leaves 0 out")
+    said = f"*: the 95 % interval of the paired difference from {base} leaves 0 out"
+    few = f"{FEWEST_SEEDS} and more say whether a difference is more than chance"
+    out.append(f"means of {seeds} seed{'s' * (seeds > 1)}; {said if enough else few}")
     for pair, of in table["aa"].items():
         inside = sum(not _told(found) for found in of.values())
         out.append(f"{pair}: 0 lies in {inside} of {len(of)} intervals")
@@ -66,12 +69,12 @@ def write_report(table: Table, out: Path) -> tuple[Path, Path]:
     """Write the picture (``.svg``) and the page (``.html``) beside the table; their paths."""
     drawn, files = picture(table), (out.with_suffix(".svg"), out.with_suffix(".html"))
     files[0].write_text(drawn, encoding="utf-8")
-    arms = table["arms"]
+    arms, enough = table["arms"], len(table["seeds"]) >= FEWEST_SEEDS
     rows = [["", *arms]] + [[text, *(_number(of[m]) for of in arms.values())] for m, text in MEASURES.items()]
     body = [_html(rows), drawn[drawn.index("<svg") :]]
     for pair, of in table["differences"].items():
         found = [[MEASURES[m], _number(f["mean"]), f"{_number(f['low'])} to {_number(f['high'])}",
-                  _better(m, f)] for m, f in of.items()]  # fmt: skip
+                  _better(m, f) if enough else "too few seeds"] for m, f in of.items()]  # fmt: skip
         head = [["", "difference", "95 % interval", ""]]
         body.append(f"<details><summary>{escape(pair)}</summary>{_html(head + found)}</details>")
     facts = ", ".join(f"{name}={value:g}" for name, value in table["rules"].items())

@@ -50,6 +50,7 @@ def log(rows: int = 200) -> dict[str, list]:
         ({"unit": "us"}, 1_600_000_000_123_456),
         ({}, "2020-09-13 12:26:40.123"),
         ({"format": "%d/%m/%Y %H:%M"}, "13/09/2020 12:26"),
+        ({"format": "%d.%m.%Y %H:%M:%S"}, "13.09.2020 12:26:35"),  # which a reader of CSV takes for a time by itself
     ],
 )
 def test_moments_are_read_in_every_format(tmp_path, time, cell):
@@ -58,6 +59,22 @@ def test_moments_are_read_in_every_format(tmp_path, time, cell):
     report = bring(csv(tmp_path / "log.csv", log), fields, tmp_path / "out")
     assert report["span"] == ["2020-09-14 00:26"] * 2, "days and hours are those of the zone"
     assert set(table(tmp_path / "out")["hour"].to_pylist()) == {0}
+
+
+def test_lines_that_end_in_two_ways_are_named(tmp_path):
+    lines = ["who,sku,at", *(f"u{n},{n % 7},{1_600_000_000 + n}" for n in range(300))]
+    path = tmp_path / "log.csv"
+    path.write_bytes("\r\n".join(lines[:100]).encode() + b"\n\n" + "\r\n".join(lines[100:]).encode())
+    fields = LogMap.of({"user": "who", "item": "sku", "time": {"column": "at", "unit": "s"}})
+    with pytest.raises(DataError, match=r"log\.csv end in two ways"):
+        bring(path, fields, tmp_path / "out")
+
+
+def test_a_time_that_no_format_fits_is_shown(tmp_path):
+    log = {"who": ["a", "b", "a"], "sku": [1, 2, 2], "at": ["13.09.2020"] * 3}
+    fields = LogMap.of({"user": "who", "item": "sku", "time": {"column": "at", "format": "%Y/%m/%d"}})
+    with pytest.raises(DataError, match=r"is '13\.09\.2020', and the map gives it the format '%Y/%m/%d'"):
+        bring(csv(tmp_path / "log.csv", log), fields, tmp_path / "out")
 
 
 def test_what_cannot_be_used_is_counted(tmp_path):
@@ -232,7 +249,7 @@ SNOOP = "where=(SELECT count(*) FROM read_text('/etc/hostname')) > 0"
     ("columns", "changes", "content", "said"),
     [
         ({}, ["user={column: whom}"], None, "'whom', which log.parquet does not have; did you mean 'who'"),
-        (LATE, [], None, r"none of the 50 rows can be used \(50 in the future\).*which it gives as 's'"),
+        (LATE, [], None, r"none of the 50 rows can be used \(50 in the future\).*gives it the unit 's'"),
         ({"one": [1] * 50}, ["behaviour=null", "labels={click: {column: one}}"], None, "'click' is true in every row"),
         ({}, ["where=SELECT"], None, "does not fit its map"),
         ({}, [SNOOP], None, "does not fit its map.*Permission"),
