@@ -23,6 +23,8 @@ ROWS_A_VALUE = 8  # on average: of a column with fewer, each value is nearly a r
 MAX_LETTERS = 40
 MAX_ALIKE = 0.98  # share of one value, from which on a column says nothing
 
+NUMBERS = "its values are numbers"
+
 
 @dataclass
 class Kind:
@@ -85,6 +87,7 @@ def read_columns(catalogue: Catalogue) -> ShopColumns:
     table.columns = names
     _check_kinds(table, catalogue.path.name, catalogue.header)
     _drop_unusable(table, by_kind, catalogue)
+    table.remarks += _like_ours(table, catalogue)
     for word, kind in table.kinds.items():
         kind.states = Counter({name: by_kind[name].get(word, Counter()).total() for name in table.values})
     table.kinds, table.values = dict(table.kinds), dict(table.values)
@@ -103,9 +106,23 @@ def _drop_unusable(table: ShopColumns, by_kind: Mapping[str, dict[str, Counter[s
         reason = unusable(table.values[name], table.rows, is_internal)
         if reason is None and not is_internal and _follows(by_kind[name].values()):
             reason = "it follows from what an item is"
+        if reason == NUMBERS and not catalogue.columns.fields.get("price"):
+            reason += f" (if it is the price: --map price={table.columns.get(name, name)})"
         if reason is not None:
             table.remarks.append(f"{table.columns.get(name, name)} is not learned: {reason}.")
             del table.values[name]
+
+
+def _like_ours(table: ShopColumns, catalogue: Catalogue) -> Iterator[str]:
+    """A remark on each column that half speaks of a fact of ours in its words, which would be asked twice."""
+    ours = {a: words for a, words in catalogue.vocabulary.values.items() if words and a not in table.values}
+    for name, values in table.values.items():
+        for attribute, words in ours.items() if name not in catalogue.vocabulary.values else ():
+            known = {word.casefold() for value, further in words.items() for word in (value, *further)}
+            if 2 * sum(n for value, n in values.items() if value.casefold() in known) >= values.total():
+                column = table.columns.get(name, name)
+                yield f"{column} reads like our {attribute}: --map attributes.{attribute}={column} asks for it once."
+                break
 
 
 def no_vectors(words: Sequence[str]) -> np.ndarray:
@@ -146,7 +163,7 @@ def unusable(values: Mapping[str, int], rows: int, internal: bool) -> str | None
     if count < max(MIN_ROWS, MIN_SHARE * rows):
         return f"only {count} of {rows} rows state it"
     if all(not any(c.isalpha() for c in value) for value in values):
-        return "its values are numbers"
+        return NUMBERS
     if len(values) > count / 2 and not internal:
         return "nearly every row has a value of its own, as ids and texts have"
     if len(frequent) > MAX_VALUES or (count / len(values) < ROWS_A_VALUE and not internal):

@@ -69,6 +69,19 @@ def test_columns_of_few_values_become_questions(learn_words):
     assert {"colour", "season"} <= set(taxonomy.categories["Tshirts"].attributes)
 
 
+def test_a_column_that_reads_like_a_fact_of_ours_is_named(tmp_path: Path):
+    table = tmp_path / "shop.csv"
+    lines = [f"id{i},A thing,{KINDS[i % 2][0]},{('Black', 'White')[i // 2 % 2]},{5 + i % 9}\n" for i in range(48)]
+    table.write_text("id,title,category,Shade,Cost\n" + "".join(lines), encoding="utf-8")
+    vocabulary = vocabulary_of(load_taxonomy(DEFAULT_FILE))
+    told = " ".join(columns.read_columns(open_catalogue(table, vocabulary, columns.no_vectors)).remarks)
+    assert "--map attributes.colour=Shade" in told
+    assert "--map price=Cost" in told
+    mapped = {"attributes.colour": "Shade", "price": "Cost"}
+    told = columns.read_columns(open_catalogue(table, vocabulary, columns.no_vectors, column_choices=mapped)).remarks
+    assert not any("--map" in remark for remark in told)
+
+
 def test_keys_of_a_json_column_become_questions(tmp_path: Path):
     table = tmp_path / "shop.csv"
     lines = [f'id{i},A thing,{KINDS[i % 2][0]},"{{""Fit"": ""{("Slim", "Wide")[i // 2 % 2]}""}}"\n' for i in range(48)]
