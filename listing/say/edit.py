@@ -15,7 +15,7 @@ from listing.decide.claims import NAME
 from listing.decide.policies import SELLER_ONLY
 from listing.decide.settle import Item
 from listing.lexicon import as_words, lower
-from listing.say.marks import article, shifted
+from listing.say.marks import article, shifted, within_name
 from listing.schema import Draft, Span, TextField
 from listing.taxonomy import Forms, is_plural
 
@@ -176,8 +176,8 @@ def placed_spans(draft: Draft, texts: Mapping[TextField, str]) -> list[Span]:
         words = written[span.start : span.end]
         start = moved(written, text, words, span.start) if text != written else span.start
         start = start if start >= 0 else nearest(text, words, span.start)
-        if span.attribute in ("category", NAME) and "-" in (text[start - 1 : start], text[start + len(words) :][:1]):
-            continue  # a t-shirt is no shirt
+        if start >= 0 and within_name(span.attribute, text, start, start + len(words)):
+            continue
         free = all(s.field != span.field or start >= s.end or start + len(words) <= s.start for s in spans)
         if start >= 0 and free:
             spans.append(span.model_copy(update={"start": start, "end": start + len(words)}))

@@ -13,6 +13,7 @@ from listing.schema import Span, TextField
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARK = re.compile(f"{_OPEN}(\\d+){_MIDDLE}(.*?){_CLOSE}")
+_HYPHEN_BEFORE, _HYPHEN = re.compile(r"\w-$"), re.compile(r"-\w")
 _SLEEVES = re.compile(f"((?:{_OPEN}\\d+{_MIDDLE})?[\\w-]+) sleeves({_CLOSE}?)")
 _ARTICLE = re.compile(r"(?:an?|the) ")
 _WHERE = re.compile(r" (?:at|on|in|with|inside|under) ")
@@ -155,11 +156,17 @@ def find_spans(fields: Mapping[TextField, str], item: Item, claims: Sequence[Cla
     for field in get_args(TextField):
         for phrase, claim in phrases:
             pattern = re.escape(phrase).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]")
-            part = r"[\w-]" if claim.attribute in ("category", NAME) else r"\w"  # a t-shirt is no shirt
-            for match in re.finditer(rf"(?<!{part}){pattern}(?!{part})", fields[field], re.IGNORECASE):
+            for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", fields[field], re.IGNORECASE):
+                if within_name(claim.attribute, fields[field], *match.span()):
+                    continue
                 if not any(s.field == field and s.start < match.end() and match.start() < s.end for s in spans):
                     spans.append(span_of(claim, field, *match.span()))
     return sorted(spans, key=lambda s: (s.field == "description", s.start))
+
+
+def within_name(attribute: str | None, text: str, start: int, end: int) -> bool:
+    """True for a name that is a part of another one: a t-shirt is no shirt."""
+    return attribute in ("category", NAME) and bool(_HYPHEN_BEFORE.search(text[:start]) or _HYPHEN.match(text, end))
 
 
 def _phrases(claim: Claim, item: Item) -> set[str]:

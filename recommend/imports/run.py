@@ -102,7 +102,7 @@ def import_log(
 def _mixed(file: Path) -> bool:
     """True where lines end in CRLF, and others in LF alone."""
     with file.open("rb") as lines:
-        ends = {line.endswith(b"\r\n") for line in lines}
+        ends = {line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")}  # the last may have none
     return len(ends) == 2
 
 

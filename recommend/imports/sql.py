@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,6 +38,13 @@ def read_files(files: Sequence[Path], form: LogMap | Items, more: str = "") -> s
     if form.delimiter:
         options.append(f"delim={literal(form.delimiter)}")
     return f"read_csv([{names}], {', '.join(options)})"
+
+
+def texts(log_map: LogMap, there: Collection[str]) -> str:
+    """A reader's types of the columns ``there`` whose moments have a format: they are texts."""
+    later = (source.at.column for source in log_map.labels.values() if source.at is not None)
+    moments = dict.fromkeys([log_map.time.column, *later])
+    return ", ".join(f"{literal(name)}: 'VARCHAR'" for name in moments if name in there)
 
 
 def finite(number: str) -> str:

@@ -301,7 +301,8 @@ class Work:
             table = "_arrow"
         else:
             table = read_files(self.files, self.map, "store_rejects=true" if self._csv else "")
-            if self._csv and (texts := self._texts(table)):  # DuckDB reads a time as it likes, unless it is a text
+            if self._csv and self.map.time.format:  # DuckDB reads a time as it likes, unless it is a text
+                texts = sql.texts(self.map, self.kinds(f"SELECT * FROM {table}"))
                 table = read_files(self.files, self.map, f"store_rejects=true, types={{{texts}}}")
         items = self.map.items
         if items is None:
@@ -316,12 +317,6 @@ class Work:
         one = f"SELECT CAST({quoted(items.key)} AS VARCHAR) AS _key, {facts} FROM {of_item} GROUP BY 1"
         log = f"SELECT *, CAST({expression(items.by or self.map.item)} AS VARCHAR) AS _key FROM {table}"
         return f"(SELECT * FROM ({log}) l LEFT JOIN ({one}) i USING (_key))"
-
-    def _texts(self, table: str) -> str:
-        """Types, for a reader, of the columns whose moments have a format."""
-        m, there = self.map, self.kinds(f"SELECT * FROM {table}")
-        moments = dict.fromkeys([m.time.column, *(s.at.column for s in m.labels.values() if s.at is not None)])
-        return ", ".join(f"{literal(name)}: 'VARCHAR'" for name in moments if m.time.format and name in there)
 
     def _checked(self, source: str) -> dict[str, str]:
         """Types of the files' columns; one sentence for a column that is not there."""
@@ -340,12 +335,11 @@ class Work:
         if self.value("SELECT count(*) FROM judged WHERE _fault IS NULL"):
             return
         total = self.value("SELECT count(*) FROM judged")
-        why = ", ".join(f"{n:,} {w}" for w, n in self.dropped().items())
+        why = ", ".join(f"{n:,} {w}" for w, n in self.dropped().items()) or "the files are empty"
         m = self.map.time
         told = f"the format '{m.format}'" if m.format else f"the unit '{m.unit}'"
         first = self.one(f"SELECT CAST({expression(m)} AS VARCHAR) FROM {self._source()} LIMIT 1").fetchall()
         example = f"; the first time in the file is '{first[0][0]}', and the map gives it {told}" if first else ""
-        why = why or "the files are empty"
         raise DataError(f"none of the {total:,} rows can be used ({why}){example}; mend the map.")
 
     def _coded(self, names: Sequence[str], kinds: dict[str, str]) -> tuple[list[str], str]:
