@@ -42,9 +42,24 @@ def claims_after(draft: Draft, edits: ClaimEdits, item: Item) -> list[Claim]:
     kind = item.kind(category) if (category := edits.get("category")) else None
     left = [each for each in before if not _disproved(draft, each, edits) and (kind is None or may_have(kind, each))]
     after = [claim for each in left for claim in _claims_now(each, edits, item)]
+    if edits.get("colour2", "") is None:
+        after += _without_second(draft, after, edits, item)
     pairs = {(c.attribute, c.value) for c in after}
     others = [claim for name, value in edits.items() if name in present for claim in told(name, value, item)]
     return after + [c for c in others if (c.attribute, c.value) not in pairs]
+
+
+def _without_second(draft: Draft, claims: Sequence[Claim], edits: ClaimEdits, item: Item) -> Iterator[Claim]:
+    """The facts that details in the second colour said, once it is left out: what has "black stripes" is striped."""
+    said = {claim.attribute for claim in claims}
+    for claim in claims:
+        form = detail_forms().get(claim.value) if claim.attribute == "detail" else None
+        if form is None or form.fits(item.node, False):
+            continue
+        for name, values in form.says.items():
+            fact = draft.attribute(name)
+            if fact is not None and fact.value in values and name not in said and name not in edits:
+                yield Claim(name, fact.value, claim.status, fact.confidence)
 
 
 def _disproved(draft: Draft, claim: Claim, edits: ClaimEdits) -> bool:

@@ -163,6 +163,15 @@ def test_another_kind_takes_the_place_of_the_name_in_a_typed_title():
     assert Edit("along", "title", "My rug") in along
 
 
+def test_what_is_striped_stays_so_without_its_second_colour():
+    facts = [fact("colour", "white"), fact("colour2", "black"), fact("pattern", "striped")]
+    draft = draft_of("Shirt", written("Shirt", facts, {"stripes in the second colour": 0.95}), attributes=facts)
+    assert draft.description == "A white shirt with black stripes."
+    seen = pressed(draft, [Edit("drop", "colour2")])
+    assert (seen.title, seen.description) == ("White striped shirt", "This is a white striped shirt.")
+    assert pressed(draft, [Edit("drop", "colour2"), Edit("drop", "pattern")]).description == "This is a white shirt."
+
+
 def test_a_name_within_another_is_not_it():
     draft = draft_of("Shirt", text("Shirt", {"colour": "grey"}))
     typed = Edit("set", "title", "My grey t-shirt, like new")
